@@ -1,0 +1,28 @@
+"""The limits of a tick, and who lifted them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What flags and commit trailers let through: counts of services, and who said so (`commit 1a2b3c4d`, `--allow`).
+
+    None lifts nothing. Source: DESIGN §9, `Llmkube-Allow: delete=N`.
+    """
+
+    deletions: int | None = None
+    rollouts: int | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The guards, counted in services.
+
+    Deletions are held when they are more than `max_deletions` and more than half of the services that run, and always
+    when the last service would go. At most `max_rollouts` services roll at once; the next follow as these become healthy.
+    """
+
+    max_deletions: int = 2
+    max_rollouts: int = 10
+    allowance: Allowance = Allowance()
