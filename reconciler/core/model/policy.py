@@ -20,7 +20,7 @@ class Policy:
     """The guards, counted in services.
 
     Deletions are held when they are more than `max_deletions` and more than half of the services that run, and always
-    when the last service would go. At most `max_rollouts` services roll at once; the next follow as these become healthy.
+    when the last service would go. At most `max_rollouts` services roll at once; the next follow as these are ready.
     """
 
     max_deletions: int = 2
