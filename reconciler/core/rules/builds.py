@@ -1,0 +1,19 @@
+"""Where builds of llama.cpp differ in what we render. None stands for a build that the image's tag does not tell."""
+
+from typing import Final
+
+_FIT: Final = 7407
+"""--fit came with #16653, on by default."""
+
+_ALL_LAYERS: Final = 7407
+"""`all` is taken by --n-gpu-layers; before it, a number above any model's layers says the same."""
+
+
+def has_fit(build: int | None) -> bool:
+    """Tell whether llama-server has --fit, and so must be told not to."""
+    return build is None or build >= _FIT
+
+
+def all_layers(build: int | None) -> str:
+    """Return the value of --n-gpu-layers that means every layer; 99 would leave 28 of a 126-layer model on the CPU."""
+    return "all" if build is None or build >= _ALL_LAYERS else "999"
