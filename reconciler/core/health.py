@@ -58,14 +58,18 @@ def _object(key: Key, live: JsonObject) -> ObjectHealth:
     if key.kind == "Job":
         return _job(status)
     if key.kind == "PersistentVolumeClaim":
-        phase = status.get("phase", "Pending")
-        if phase == "Bound":
-            return ObjectHealth(Status.CURRENT)
-        if phase == "Lost":
-            return ObjectHealth(Status.FAILED, "Lost", "its volume is gone")
-        return ObjectHealth(Status.IN_PROGRESS, phase, "waits for a volume")
+        return _claim(status)
     if key.kind == "Service" and live["spec"].get("type") == "LoadBalancer" and not _has_address(status):
         return ObjectHealth(Status.IN_PROGRESS, "NoAddress", "waits for a load balancer")
+    return ObjectHealth(Status.CURRENT)
+
+
+def _claim(status: JsonObject) -> ObjectHealth:
+    phase = status.get("phase", "Pending")
+    if phase == "Lost":
+        return ObjectHealth(Status.FAILED, "Lost", "its volume is gone")
+    if phase != "Bound":
+        return ObjectHealth(Status.IN_PROGRESS, phase, "waits for a volume")
     return ObjectHealth(Status.CURRENT)
 
 
@@ -120,7 +124,7 @@ def _service(live: JsonObject, found: ObjectHealth, pods: Sequence[JsonObject]) 
         return ServiceHealth(Phase.DEGRADED, cause, f"{behind}{ready} of {desired} ready", ready, desired, nodes)
     if phase is Phase.READY:
         phase = Phase.PENDING
-    return ServiceHealth(phase, cause, found.message if not cause else cause, ready, desired, nodes)
+    return ServiceHealth(phase, cause, cause or found.message, ready, desired, nodes)
 
 
 def _worst(pods: Sequence[JsonObject]) -> tuple[Phase, str]:
