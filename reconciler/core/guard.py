@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.core.model.change import Action, Change, Hold, HoldReason
-from reconciler.core.model.health import Health, Phase
+from reconciler.core.model.health import Phase
 from reconciler.core.model.objects import JsonObject, Key, ServiceId
 from reconciler.core.model.outcome import Proposal
 from reconciler.core.model.policy import Allowance, Policy
@@ -21,6 +21,10 @@ _ALLOW: Final = re.compile(r"(delete|rollout)=([0-9]{1,6})")
 CONTEST_WINDOW: Final = timedelta(minutes=10)
 CONTEST_LIMIT: Final = 3
 """A field that is retaken so often has another master; two controllers must not fight for ever."""
+
+MAX_DELETIONS: Final = 2
+MAX_ROLLOUTS: Final = 10
+"""Where neither the command line nor the fleet sets a limit."""
 
 _ROLLING: Final = frozenset({Phase.PENDING, Phase.DOWNLOADING, Phase.LOADING, Phase.DEGRADED, Phase.WAITING_FOR_GPU})
 
@@ -45,20 +49,16 @@ def check(proposal: Proposal, policy: Policy, moment: Moment) -> tuple[Change, .
     changes = _emptied(changes, proposal, policy.allowance)
     changes = _deletions(changes, proposal, policy)
     changes = _successors(changes, proposal)
-    return _rollouts(changes, proposal.health, policy)
+    return _rollouts(changes, proposal, policy)
 
 
-def allowance(commits: Iterable[Commit], deletions: int | None = None, rollouts: int | None = None) -> Allowance:
-    """Return what the commits' trailers and the flags let through: the largest count of each, and who said so.
+def allowance(commits: Iterable[Commit]) -> Allowance:
+    """Return what the commits' trailers let through: the largest count of each, and who said so.
 
     A trailer reads `Llmkube-Allow: delete=N` or `rollout=N`; other values are ignored, since a guard stays on in doubt.
     """
     counts: dict[str, list[int]] = {"delete": [], "rollout": []}
     sources: list[str] = []
-    for name, count in (("delete", deletions), ("rollout", rollouts)):
-        if count is not None:
-            counts[name].append(count)
-            sources.append(f"--allow-{name} {count}")
     for commit in commits:
         for token, value in commit.trailers:
             match = _ALLOW.fullmatch(value.strip()) if token.lower() == TRAILER.lower() else None
@@ -136,7 +136,8 @@ def _emptied(changes: tuple[Change, ...], proposal: Proposal, allowed: Allowance
 def _deletions(changes: tuple[Change, ...], proposal: Proposal, policy: Policy) -> tuple[Change, ...]:
     gone = {service for service in _deleted(changes) if service not in _wanted(proposal)}
     running = {change.service for change in changes if change.live is not None and _is_workload(change)}
-    many = len(gone) > policy.max_deletions and 2 * len(gone) > len(running)
+    limit = _limit(policy.max_deletions, proposal.plan.parsed.fleet.guards.max_deletions, MAX_DELETIONS)
+    many = len(gone) > limit and 2 * len(gone) > len(running)
     last = bool(gone) and not proposal.plan.parsed.services
     if not (many or last) or _within(len(gone), policy.allowance.deletions):
         return changes
@@ -177,11 +178,12 @@ def _successors(changes: tuple[Change, ...], proposal: Proposal) -> tuple[Change
     )
 
 
-def _rollouts(changes: tuple[Change, ...], health: Health, policy: Policy) -> tuple[Change, ...]:
+def _rollouts(changes: tuple[Change, ...], proposal: Proposal, policy: Policy) -> tuple[Change, ...]:
     """Let only so many services roll at once, in the plan's order; all objects of a service wait together."""
     rolling = [change.service for change in changes if change.rolls and change.writes]
-    in_flight = sum(1 for found in health.services.values() if found.phase in _ROLLING)
-    limit = policy.max_rollouts if policy.allowance.rollouts is None else policy.allowance.rollouts
+    in_flight = sum(1 for found in proposal.health.services.values() if found.phase in _ROLLING)
+    limit = _limit(policy.max_rollouts, proposal.plan.parsed.fleet.guards.max_rollouts, MAX_ROLLOUTS)
+    limit = max(limit, policy.allowance.rollouts or 0)
     room = max(0, limit - in_flight)
     late = set(list(dict.fromkeys(rolling))[room:])
     if not late:
@@ -203,6 +205,10 @@ def _wanted(proposal: Proposal) -> set[ServiceId]:
 
 def _is_workload(change: Change) -> bool:
     return change.key.kind == "Deployment"
+
+
+def _limit(*said: int | None) -> int:
+    return next(limit for limit in said if limit is not None)
 
 
 def _within(count: int, allowed: int | None) -> bool:
