@@ -17,7 +17,7 @@ from reconciler.core.model.plan import Ownership, Plan
 from reconciler.core.model.policy import Policy
 from reconciler.core.model.source import Published, Report, Snapshot
 from reconciler.core.model.spec import Parsed
-from reconciler.core.rules import inventory, llamacpp
+from reconciler.core.rules import inventory, llamacpp, ownership
 from reconciler.ports import Source, Stop, Target
 
 
@@ -95,7 +95,7 @@ def carry_out(
     interrupted = len(results) < len(due)
     observed = _after(proposal.observed, results)
     if owner is not None and results and not interrupted:
-        remaining = (key for key, live in observed.live.items() if diff.is_ours(live, owner))
+        remaining = (key for key, live in observed.live.items() if ownership.is_ours(live, owner))
         target.record(inventory.hints(owner, remaining), proposal.plan)
     state = health.assess(observed)
     return Outcome(proposal.plan, observed, state, proposal.changes, tuple(results), interrupted)
@@ -135,7 +135,7 @@ def _larger(one: int | None, other: int | None) -> int | None:
 def _members(proposal: Proposal, *, before: bool) -> Iterable[Key]:
     """Return the keys of all members: those that are, and with `before` those that will be."""
     owner = proposal.plan.ownership
-    live = (key for key, found in proposal.observed.live.items() if diff.is_ours(found, owner))
+    live = (key for key, found in proposal.observed.live.items() if ownership.is_ours(found, owner))
     coming = (change.key for change in proposal.changes if before and change.writes)
     return {*live, *coming}
 

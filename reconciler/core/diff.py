@@ -8,7 +8,7 @@ from reconciler.core.model.change import Action, Change, FieldChange, Hold, Hold
 from reconciler.core.model.objects import JsonObject, Key, ServiceId
 from reconciler.core.model.observed import Observed, Refusal, RefusalReason
 from reconciler.core.model.plan import Ownership, Plan, Planned
-from reconciler.core.rules import fields, immutable, quantities, vocabulary
+from reconciler.core.rules import fields, immutable, ownership, quantities, vocabulary
 
 _CONTROLLERS: Final = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet"})
 """Their fields beside ours are Kubernetes at work, and nobody's hand."""
@@ -24,33 +24,13 @@ def compare(plan: Plan, observed: Observed) -> tuple[Change, ...]:
     """
     planned = tuple(_planned(wanted, observed, plan.ownership) for wanted in plan.objects)
     wanted_keys = {wanted.key for wanted in plan.objects}
-    orphans = (key for key, live in observed.live.items() if key not in wanted_keys and is_ours(live, plan.ownership))
+    orphans = (
+        key for key, live in observed.live.items() if key not in wanted_keys and ownership.is_ours(live, plan.ownership)
+    )
     return (*planned, *(_orphan(key, observed.live[key], plan) for key in sorted(orphans, reverse=True)))
 
 
-def is_ours(live: JsonObject, ownership: Ownership | None) -> bool:
-    """Tell whether a live object is a member of our inventory; without an ownership (two revisions) all are."""
-    return ownership is None or labels_of(live).get(vocabulary.APPLYSET_PART_OF) == ownership.applyset
-
-
-def labels_of(live: JsonObject) -> Mapping[str, str]:
-    """Return an object's labels, none being an empty mapping."""
-    found: Mapping[str, str] = live["metadata"].get("labels") or {}
-    return found
-
-
-def annotations_of(live: JsonObject) -> Mapping[str, str]:
-    """Return an object's annotations, none being an empty mapping."""
-    found: Mapping[str, str] = live["metadata"].get("annotations") or {}
-    return found
-
-
-def service_of(key: Key, live: JsonObject) -> ServiceId:
-    """Return the service that a live object says it belongs to; its own name where it does not say."""
-    return ServiceId(key.namespace, labels_of(live).get(vocabulary.SERVICE_NAME, key.name))
-
-
-def _planned(wanted: Planned, observed: Observed, ownership: Ownership | None) -> Change:
+def _planned(wanted: Planned, observed: Observed, owner: Ownership | None) -> Change:
     live = observed.live.get(wanted.key)
     refusal = observed.refusals.get(wanted.key)
     if live is None:
@@ -58,8 +38,8 @@ def _planned(wanted: Planned, observed: Observed, ownership: Ownership | None) -
         return Change(wanted.key, Action.CREATE, wanted.service, wanted.manifest, hold=hold)
     merged = observed.merged.get(wanted.key, wanted.manifest)
     found = _compared(wanted, live, merged)
-    if not is_ours(live, ownership) and not _handed_over(live, ownership):
-        return _held(found, HoldReason.FOREIGN, _foreign_message(wanted.key, ownership))
+    if not ownership.is_ours(live, owner) and not ownership.handed_over(live, owner):
+        return _held(found, HoldReason.FOREIGN, _foreign_message(wanted.key, owner))
     if refusal is not None:
         return _answered(found, refusal)
     if found.action is Action.UPDATE and wanted.key.kind == _CLAIM and _shrinks(live, wanted.manifest):
@@ -69,7 +49,7 @@ def _planned(wanted: Planned, observed: Observed, ownership: Ownership | None) -
 
 def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
     """Return keep, update or (in a field known to be immutable) replace."""
-    changed = tuple(fields.differences(_comparable(live), _comparable(merged)))
+    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged)))
     action = Action.UPDATE if changed else Action.KEEP
     if immutable.touched(wanted.key.kind, (change.path for change in changed)):
         action = Action.REPLACE
@@ -102,8 +82,8 @@ def _answered(found: Change, refusal: Refusal) -> Change:
 
 
 def _orphan(key: Key, live: JsonObject, plan: Plan) -> Change:
-    service = service_of(key, live)
-    if key.kind == _CLAIM and annotations_of(live).get(vocabulary.PRUNE) != "delete":
+    service = ownership.service_of(key, live)
+    if key.kind == _CLAIM and ownership.annotations_of(live).get(vocabulary.PRUNE) != "delete":
         kept = Hold(HoldReason.RETAINED, f"kept with its models; kubectl delete pvc -n {key.namespace} {key.name}")
         return Change(key, Action.KEEP, service, live=live, hold=kept)
     hold = None if plan.complete else Hold(HoldReason.INCOMPLETE, _incomplete_message(plan))
@@ -114,15 +94,10 @@ def _incomplete_message(plan: Plan) -> str:
     return f"nothing is deleted while not all specs can be read: {plan.parsed.incomplete_reason}"
 
 
-def _foreign_message(key: Key, ownership: Ownership | None) -> str:
-    cluster = ownership.cluster if ownership else "true"
+def _foreign_message(key: Key, owner: Ownership | None) -> str:
+    cluster = owner.cluster if owner else "true"
     target = f"-n {key.namespace} {key.kind.lower()} {key.name}" if key.namespace else f"{key.kind.lower()} {key.name}"
     return f"it is there and not ours; to hand it over: kubectl annotate {target} {vocabulary.ADOPT}={cluster}"
-
-
-def _handed_over(live: JsonObject, ownership: Ownership | None) -> bool:
-    said = annotations_of(live).get(vocabulary.ADOPT)
-    return ownership is not None and said in {"true", ownership.cluster}
 
 
 def _refused(refusal: Refusal) -> Hold:
@@ -136,14 +111,6 @@ def _held(change: Change, reason: HoldReason, message: str) -> Change:
 def _with_hold(change: Change, hold: Hold) -> Change:
     action = Action.UPDATE if change.action is Action.KEEP else change.action
     return replace(change, action=action, hold=hold)
-
-
-def _comparable(manifest: JsonObject) -> JsonObject:
-    """Return the object without what the server keeps for itself. Empty maps of metadata are no difference."""
-    metadata = manifest["metadata"]
-    kept = {name: metadata[name] for name in ("annotations", "labels") if metadata.get(name)}
-    body = {name: value for name, value in manifest.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
-    return {"metadata": kept, **body}
 
 
 def _rolls(key: Key, changed: tuple[FieldChange, ...]) -> bool:

@@ -39,6 +39,19 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[FieldChange]:
         yield FieldChange(path, "change", old, new)
 
 
+def comparable(manifest: JsonObject) -> JsonObject:
+    """Return the object without what the server keeps for itself. Empty maps of metadata are no difference."""
+    metadata = manifest["metadata"]
+    kept = {name: metadata[name] for name in ("annotations", "labels") if metadata.get(name)}
+    body = {name: value for name, value in manifest.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
+    return {"metadata": kept, **body}
+
+
+def same(one: JsonObject, other: JsonObject) -> bool:
+    """Tell whether two states of an object differ in nothing but status and bookkeeping."""
+    return comparable(one) == comparable(other)
+
+
 def leaves(value: Any, path: str = "") -> Iterator[str]:
     """Yield the path of everything that is no mapping or list with merge keys."""
     if isinstance(value, Mapping) and value:
