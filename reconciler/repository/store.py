@@ -179,7 +179,7 @@ class GitSource:
         raise UsageError(f"{self._remote.shown}: {what}; the branches are: {there}")
 
     def _open(self, ids: Iterable[str]) -> None:
-        """Make the store at the first use, of the remote's kind of ids. Remove the locks of a process that was killed."""
+        """Make the store at the first use, of the remote's kind of ids. Remove the locks that a killed process left."""
         directory = self._runner.directory
         if (directory / "objects").is_dir():
             if not self._seen:
