@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.cache import SpecCache
+from reconciler.cache import Cache
 from reconciler.core import diff, guard, health, plan, report, spec
-from reconciler.core.model.change import Action, Change, Result
+from reconciler.core.model.change import Action, Result
 from reconciler.core.model.objects import Key
 from reconciler.core.model.observed import Observed
 from reconciler.core.model.outcome import Outcome, Proposal
-from reconciler.core.model.plan import Ownership, Plan
+from reconciler.core.model.plan import Plan
 from reconciler.core.model.policy import Policy
-from reconciler.core.model.source import Published, Report, Snapshot
+from reconciler.core.model.source import Entry, Published, Report, Snapshot
 from reconciler.core.model.spec import Parsed
 from reconciler.core.rules import inventory, llamacpp, ownership
+from reconciler.errors import UsageError
 from reconciler.ports import Source, Stop, Target
 
 
@@ -28,7 +29,7 @@ class Reader:
     schemas: spec.Schemas
     flags: llamacpp.Flags
     options: spec.Options
-    cache: SpecCache
+    cache: Cache[spec.File]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,25 @@ class Orders:
 
 def read(source: Source, snapshot: Snapshot, reader: Reader) -> Parsed:
     """Return all specs of a revision. A blob that was parsed before is not read again."""
+    if reader.options.path and not snapshot.entries:
+        at = f" at {snapshot.branch or 'revision'} {snapshot.revision[:8]}" if snapshot.revision else ""
+        raise UsageError(
+            f"--path {reader.options.path}: there is nothing below it{at}; name a folder of the repository"
+        )
     selection = spec.select(snapshot.entries, reader.options)
-    known = {entry: reader.cache.get(entry.path, entry.blob) for entry in selection.entries}
-    missing = [entry for entry, file in known.items() if file is None]
+    missing = [entry for entry in selection.entries if not reader.cache.holds(entry.blob, entry.path)]
     contents = source.read(missing) if missing else {}
-    files = []
-    for entry, cached in known.items():
-        file = cached or spec.parse_file(entry.path, contents[entry.blob], reader.schemas, reader.options)
-        if cached is None:
-            reader.cache.put(entry.path, entry.blob, file)
-        files.append(file)
-    return spec.link(files, selection.problems, reader.options, reader.flags)
+    files = [_parsed(entry, contents, source, reader) for entry in selection.entries]
+    return spec.link(files, reader.options, reader.flags, selection.problems)
+
+
+def _parsed(entry: Entry, contents: Mapping[str, bytes], source: Source, reader: Reader) -> spec.File:
+    def parse() -> spec.File:
+        # a repository of more files than the cache holds may have lost one since it was asked
+        content = contents[entry.blob] if entry.blob in contents else source.read([entry])[entry.blob]
+        return spec.parse_file(entry.path, content, reader.schemas, reader.options)
+
+    return reader.cache.get(entry.blob, entry.path, parse)
 
 
 def propose(source: Source, target: Target, reader: Reader, orders: Orders) -> Proposal:
@@ -168,6 +177,3 @@ def retaken(
 
 def _recent(times: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:
     return tuple(time for time in times if now - time <= guard.CONTEST_WINDOW)
-
-
-__all__ = ["Change", "Orders", "Ownership", "Reader", "between", "carry_out", "propose", "publish", "read", "retaken"]

@@ -1,11 +1,10 @@
 """What to do about every object, planned or live. The same comparison for a folder, a cluster and two revisions."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.core.model.change import Action, Change, FieldChange, Hold, HoldReason
-from reconciler.core.model.objects import JsonObject, Key, ServiceId
+from reconciler.core.model.objects import JsonObject, Key
 from reconciler.core.model.observed import Observed, Refusal, RefusalReason
 from reconciler.core.model.plan import Ownership, Plan, Planned
 from reconciler.core.rules import fields, immutable, ownership, quantities, vocabulary

@@ -47,7 +47,7 @@ class FolderTarget:
                 self._place(change.key).unlink(missing_ok=True)
                 return Result(change)
             if change.desired is not None:
-                self._write(change.key, change.desired)
+                self.write(change.desired)
         except OSError as error:
             return Result(change, error=f"{error.strerror}: {error.filename}")
         return Result(change, live=change.desired)
@@ -58,7 +58,7 @@ class FolderTarget:
             return
         parent = inventory.parent(wanted, plan.ownership)
         try:
-            self._write(key_of(parent), parent)
+            self.write(parent)
         except OSError as error:
             raise TargetError(f"{error.filename}: {error.strerror}") from error
 
@@ -83,8 +83,9 @@ class FolderTarget:
                 raise TargetError(f"{key}: {part!r} is no name that a file can bear")
         return self._root / (key.namespace or _CLUSTER_SCOPED) / f"{name}.yaml"
 
-    def _write(self, key: Key, manifest: JsonObject) -> None:
-        """Replace the file in one step: a reader, or a crash, sees the old one or the new one."""
+    def write(self, manifest: JsonObject) -> None:
+        """Write one object's file. In one step: a reader, or a crash, sees the old one or the new one."""
+        key = key_of(manifest)
         path = self._place(key)
         text = yaml.dump(_plain(manifest), Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=1000)
         if path.exists() and path.read_text(encoding="utf-8") == text:

@@ -42,9 +42,8 @@ def _diff(**given: Any) -> Answer:
 
 
 def _between(**given: Any) -> Difference:
-    given["repo"] = given["repo"] or "."
     reader = wiring.reader(**given)
-    with wiring.local_source(**given) as source:
+    with wiring.clone(**given) as source:
         plans = []
         for revision in (given["from_revision"], given["to_revision"] or "HEAD"):
             snapshot = source.at(revision)
@@ -61,7 +60,7 @@ def _between(**given: Any) -> Difference:
 def _against_live(**given: Any) -> Difference:
     reader = wiring.reader(**given)
     target = wiring.target(**given)
-    with wiring.source(**given) as source:
+    with wiring.repository(**given) as source:
         proposal = pipeline.propose(source, target, reader, wiring.orders(**given))
     snapshot = proposal.plan.snapshot
     return Difference(

@@ -39,10 +39,9 @@ def command(**given: Any) -> int:
 
 def _render(**given: Any) -> Answer:
     reader = wiring.reader(**given)
-    with wiring.specs_source(**given) as source:
-        snapshot = source.at(given["revision"]) if given["revision"] else source.snapshot()
-        parsed = pipeline.read(source, snapshot, reader)
-    desired = plan.build(parsed, snapshot, None)
+    with wiring.at_revision(**given) as (source, snapshot):
+        desired = plan.build(pipeline.read(source, snapshot, reader), snapshot, None)
+    parsed = desired.parsed
     manifests = tuple(planned.manifest for planned in desired.objects)
     folder: Path | None = given["output_dir"]
     if folder is not None:
@@ -54,7 +53,8 @@ def _render(**given: Any) -> Answer:
 
 
 def _write(folder: Path, manifests: tuple[JsonObject, ...]) -> None:
-    from reconciler.targets.folder import write  # noqa: PLC0415  # only what this run needs
+    from reconciler.targets.folder import FolderTarget  # noqa: PLC0415  # only what this run needs
 
+    target = FolderTarget(folder)
     for manifest in manifests:
-        write(folder, manifest)
+        target.write(manifest)

@@ -27,7 +27,7 @@ def command(**given: Any) -> int:
 
 
 def _status(**given: Any) -> Answer:
-    with wiring.source(**given) as source:
+    with wiring.repository(**given) as source:
         snapshot = source.snapshot()
         previous = source.previous()
     if previous is None:

@@ -36,7 +36,7 @@ def command(**given: Any) -> int:
 def _sync(**given: Any) -> Answer:
     reader = wiring.reader(**given)
     target = wiring.target(**given)
-    with wiring.source(**given) as source:
+    with wiring.repository(**given) as source:
         proposal = pipeline.propose(source, target, reader, wiring.orders(**given))
         due = sum(1 for change in proposal.changes if change.writes)
         with progress.bar("applying", due) as told:

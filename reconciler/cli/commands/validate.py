@@ -24,7 +24,7 @@ def command(**given: Any) -> int:
 
     \b
       llmkube validate                        the current folder
-      llmkube validate models/llama/llm.yaml  one file, with what it refers to beside it
+      llmkube validate models/llama/llm.yaml  some files alone
       llmkube validate --repo URL --revision v1.2
 
     Exit code: 0 valid (warnings allowed), 1 problems, 2 usage or I/O.
@@ -43,8 +43,7 @@ def _validate(**given: Any) -> Answer:
 def read(**given: Any) -> Parsed:
     """Return the specs that PATHs, or --repo at --revision, hold."""
     reader = wiring.reader(**given)
-    with wiring.specs_source(**given) as source:
-        snapshot = source.at(given["revision"]) if given["revision"] else source.snapshot()
+    with wiring.at_revision(**given) as (source, snapshot):
         return pipeline.read(source, snapshot, reader)
 
 

@@ -26,7 +26,9 @@ _LONGEST: Final = 80
 
 def explain(schema: JsonObject, document: object) -> tuple[Finding, ...]:
     """Return every way in which the document does not keep the schema; empty when it does."""
-    from reconciler.core.spec import oracle  # noqa: PLC0415  # jsonschema takes 100 ms to import, and most runs are valid
+    from reconciler.core.spec import (
+        oracle,  # jsonschema takes 100 ms to import, and most runs are valid
+    )
 
     findings = [finding for error in oracle.errors(schema, document) for finding in _explain(error, schema)]
     return tuple(dict.fromkeys(findings))
