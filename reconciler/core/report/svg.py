@@ -24,12 +24,15 @@ _CARD: Final = (WIDTH - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) // _COLUMNS
 _PAD: Final = 12
 _LINE: Final = 18
 _SQUARE: Final = 14
-_STEP: Final = 18
+_STEP: Final = 17
 _IN_ROW: Final = (_CARD - 2 * _PAD) // _STEP
-_GLYPH: Final = 7
-"""Pixels of an average character at 13 px, rounded up: sans-serif fonts differ, and text must stay in its card."""
+_GLYPH: Final = 8
+_GLYPHS: Final[Mapping[str, int]] = {"title": 11, "name": 9}
+"""Pixels of an average character, by style, of the widest font in use: fonts differ, and text must stay in its card."""
 _CARDS: Final = 120
 """Of each kind; a picture of more is a wall, and the table has them all."""
+_ENTRIES: Final = 24
+"""Services named on one card; a CPU node may hold a hundred."""
 _SQUARES: Final = 64
 """On one card; more GPUs than that on one node are told as a number."""
 
@@ -71,7 +74,7 @@ _LEGEND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One line of a card: a square of the tone, then the text."""
+    """One line of a card: a dot of the tone (none for ""), then the text."""
 
     tone: str
     text: str
@@ -89,37 +92,44 @@ class _Card:
     @property
     def height(self) -> int:
         """Pixels from its upper edge to its lower one."""
-        rows = -(-min(len(self.squares), _SQUARES) // _IN_ROW)
-        return 2 * _PAD + _LINE * (2 + len(self.entries)) + rows * _STEP
+        return 2 * _PAD + _LINE * (2 + len(self.entries)) + _block(self.squares)
+
+
+def _block(squares: Sequence[str]) -> int:
+    """Return the pixels that the squares' rows take, with a little air below."""
+    rows = -(-min(len(squares), _SQUARES) // _IN_ROW)
+    return rows * _STEP + 4 if rows else 0
 
 
 def render(outcome: Outcome, states: tuple[ServiceState, ...]) -> bytes:
     """Return fleet.svg. Text is escaped, and cut to its card."""
     nodes = facts.nodes(outcome, states)
     cluster = markdown.line(facts.cluster(outcome), markdown.NAME)
-    headline = f"{cluster}: {table.headline(states)}" if cluster else table.headline(states)
+    count, _, phases = table.headline(states).partition(": ")
+    title = f"{cluster}: {count}" if cluster else count
     placed = {node.name for node in nodes}
     adrift = [state for state in states if not placed.intersection(state.nodes)]
     sections = (
         ("Nodes and what sits on them", [_node(node, states) for node in nodes]),
         ("Services on no node" if nodes else "Services", [_service(state) for state in adrift]),
     )
-    lines = [_text(_MARGIN, 32, headline, "title", WIDTH - 2 * _MARGIN)]
-    height = 44
+    page = WIDTH - 2 * _MARGIN
+    lines = [_text(_MARGIN, 32, title, "title", page), _text(_MARGIN, 54, phases, "", page)]
+    height = 66 if phases else 44
     for heading, cards in sections:
         if cards:
             drawn, height = _section(heading, cards, height)
             lines += drawn
-    legend, height = _legend(height)
-    return _document(headline, [*lines, *legend], height)
+    shown = {_TONES[state.phase] for state in states} | ({"free"} if nodes else set())
+    legend, height = _legend([one for one in _LEGEND if one[0] in shown], height)
+    return _document(f"{title}: {phases}" if phases else title, [*lines, *legend], height)
 
 
-def _document(headline: str, body: Iterable[str], height: int) -> bytes:
-    title = escape(markdown.line(headline))
+def _document(title: str, body: Iterable[str], height: int) -> bytes:
+    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     lines = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-        ' role="img" aria-labelledby="title">',
-        f'<title id="title">{title}</title>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">',
+        f'<title id="title">{escape(markdown.line(title))}</title>',
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>',
         *body,
@@ -138,7 +148,9 @@ def _node(node: facts.GpuNode, states: Iterable[ServiceState]) -> _Card:
     offers = ", ".join(table.of(gpus.count, gpus.resource) for gpus in node.gpus) or "no GPU"
     state = "" if node.ready else ", not ready"
     state += "" if node.schedulable else ", cordoned"
-    entries = tuple(_Entry(_TONES[one.phase], _on_node(one, pods)) for one, pods in here)
+    entries = tuple(_Entry(_TONES[one.phase], _on_node(one, pods)) for one, pods in here[:_ENTRIES])
+    if len(here) > _ENTRIES:
+        entries = (*entries, _Entry("", f"and {len(here) - _ENTRIES} more"))
     return _Card(node.name, f"{offers}{state}", squares, entries)
 
 
@@ -153,8 +165,8 @@ def _service(state: ServiceState) -> _Card:
     tone = _TONES[state.phase]
     replicas = f", {state.desired} replicas" if state.desired > 1 else ""
     squares = (tone,) * min(state.gpus * max(1, state.desired), _SQUARES + 1)
-    cause = f": {state.cause}" if state.cause else ""
-    return _Card(str(state.id), f"{table.gpus(state)}{replicas}", squares, (_Entry(tone, f"{state.phase}{cause}"),))
+    cause = (_Entry("", state.cause),) if state.cause else ()
+    return _Card(str(state.id), f"{table.gpus(state)}{replicas}", squares, (_Entry(tone, state.phase.value), *cause))
 
 
 def _section(heading: str, cards: Sequence[_Card], top: int) -> tuple[list[str], int]:
@@ -185,10 +197,11 @@ def _drawn(card: _Card, left: int, top: int, height: int) -> list[str]:
     for position, tone in enumerate(squares):
         row, column = divmod(position, _IN_ROW)
         lines.append(_square(left + _PAD + column * _STEP, below + row * _STEP + 2, tone))
-    below += -(-len(squares) // _IN_ROW) * _STEP
+    below += _block(squares)
     for position, entry in enumerate(card.entries):
         base = below + position * _LINE
-        lines.append(f'<circle class="{entry.tone}" cx="{left + _PAD + 5}" cy="{base + 9}" r="4"/>')
+        if entry.tone:
+            lines.append(f'<circle class="{entry.tone}" cx="{left + _PAD + 5}" cy="{base + 9}" r="4"/>')
         lines.append(_text(left + _PAD + 16, base + 13, entry.text, "", inside - 16))
     return lines
 
@@ -197,12 +210,12 @@ def _square(left: int, top: int, tone: str) -> str:
     return f'<rect class="{tone}" x="{left}" y="{top}" width="{_SQUARE}" height="{_SQUARE}" rx="3"/>'
 
 
-def _legend(top: int) -> tuple[list[str], int]:
+def _legend(used: Iterable[tuple[str, str]], top: int) -> tuple[list[str], int]:
     """Return the legend, wrapped to the page, and the height of the whole picture."""
     left, base = _MARGIN, top + 8
     lines: list[str] = []
-    for tone, meaning in _LEGEND:
-        width = 20 + _GLYPH * len(meaning) + 12
+    for tone, meaning in used:
+        width = 20 + _GLYPH * len(meaning) + 8
         if left + width > WIDTH - _MARGIN:
             left, base = _MARGIN, base + _LINE + 4
         lines.append(_square(left, base, tone))
@@ -213,8 +226,8 @@ def _legend(top: int) -> tuple[list[str], int]:
 
 def _text(left: int, base: int, raw: str, style: str, width: int) -> str:
     named = f' class="{style}"' if style else ""
-    glyph = _GLYPH + 2 if style == "title" else _GLYPH
-    return f'<text{named} x="{left}" y="{base}">{escape(_cut(raw, width // glyph))}</text>'
+    room = width // _GLYPHS.get(style, _GLYPH)
+    return f'<text{named} x="{left}" y="{base}">{escape(_cut(raw, room))}</text>'
 
 
 def _cut(raw: str, room: int) -> str:
