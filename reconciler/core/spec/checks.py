@@ -1,14 +1,18 @@
 """What must hold between a service, its neighbours and the pod's policy."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Severity
 from reconciler.core.model.spec import Service
 from reconciler.core.rules import llamacpp, names
 from reconciler.core.rules.llamacpp import Flags
-from reconciler.core.spec.drafts import Finding, Path, ServiceDraft
+from reconciler.core.spec.drafts import Finding, ServiceDraft
 from reconciler.core.spec.options import Options
+
+if TYPE_CHECKING:
+    from reconciler.core.spec.drafts import Path
 
 _ONE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}
 

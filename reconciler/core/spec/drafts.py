@@ -23,7 +23,10 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to say about a place in a document, before its line is known. `at_key`: the key is meant, not the value."""
+    """Something to say about a place in a document, before its line is known.
+
+    `at_key` means the key, not its value.
+    """
 
     path: Path
     code: str

@@ -1,10 +1,13 @@
 """The fields of an InferenceService that become arguments of llama-server."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.spec import Engine, Mode, Rope, Speculative
-from reconciler.core.spec.drafts import Finding, Path
+from reconciler.core.spec.drafts import Finding
+
+if TYPE_CHECKING:
+    from reconciler.core.spec.drafts import Path
 
 _TYPES: Final = {"draft": "draft-simple", "mtp": "draft-mtp", "disabled": "none"}
 _WITH_DRAFT: Final = {"draft-simple", "draft-eagle3", "draft-dflash", "draft-dspark"}
@@ -70,6 +73,6 @@ def _rope(rope: JsonObject | None) -> Rope | None:
 def _speculative(speculative: JsonObject | None) -> Speculative | None:
     if speculative is None:
         return None
-    kind = speculative["type"]
+    kind = str(speculative["type"])
     n_max = _integer(speculative, "nDraftMax")
     return Speculative(_TYPES.get(kind, kind), None, n_max, _number(speculative.get("pMin")))

@@ -2,14 +2,11 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.spec.drafts import Finding, Path
 from reconciler.core.spec.schemas import resolve
-
-if TYPE_CHECKING:
-    from jsonschema import ValidationError
 
 _WORDS: Final = {
     "string": "text",
@@ -25,10 +22,12 @@ _LONGEST: Final = 80
 
 
 def explain(schema: JsonObject, document: object) -> tuple[Finding, ...]:
-    """Return every way in which the document does not keep the schema; empty when it does."""
-    from reconciler.core.spec import (
-        oracle,  # jsonschema takes 100 ms to import, and most runs are valid
-    )
+    """Return every way in which the document does not keep the schema; empty when it does.
+
+    An error of the oracle has validator, instance, absolute_path and schema, but its types are loose.
+    """
+    # The oracle imports jsonschema, which takes 100 ms, and most runs find nothing to explain.
+    from reconciler.core.spec import oracle  # noqa: PLC0415  # lazily, as said above
 
     findings = [finding for error in oracle.errors(schema, document) for finding in _explain(error, schema)]
     return tuple(dict.fromkeys(findings))
@@ -53,7 +52,7 @@ def shown(value: object) -> str:
     return f"`{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}`"
 
 
-def _explain(error: "ValidationError", root: JsonObject) -> Iterator[Finding]:
+def _explain(error: Any, root: JsonObject) -> Iterator[Finding]:
     path: Path = tuple(error.absolute_path)
     schema = resolve(error.schema, root) if isinstance(error.schema, Mapping) else {}
     match error.validator:
@@ -123,21 +122,17 @@ def _name(value: object) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "a mapping")
 
 
-def _about_value(path: Path, error: "ValidationError", schema: JsonObject) -> Finding:
+def _about_value(path: Path, error: Any, schema: JsonObject) -> Finding:
     value, limit = error.instance, error.validator_value
-    match error.validator:
-        case "pattern":
-            return Finding(path, "bad-value", f"{shown(value)} is not {schema.get('x-what', f'of the form {limit}')}")
-        case "minimum":
-            return Finding(path, "out-of-range", f"{value} is less than the minimum of {limit}")
-        case "exclusiveMinimum":
-            return Finding(path, "out-of-range", f"{value} is not greater than {limit}")
-        case "maximum":
-            message = f"{value} is greater than the maximum of {limit}"
-            return Finding(path, "out-of-range", schema.get("x-maximum", message))
-        case "minLength" | "minItems":
-            return Finding(path, "bad-value", "this must not be empty")
-        case "maxLength" | "maxItems":
-            return Finding(path, "out-of-range", f"this is longer than {limit}")
-        case _:
-            return Finding(path, "bad-value", error.message)
+    messages = {
+        "pattern": ("bad-value", f"{shown(value)} is not {schema.get('x-what', f'of the form {limit}')}"),
+        "minimum": ("out-of-range", f"{value} is less than the minimum of {limit}"),
+        "exclusiveMinimum": ("out-of-range", f"{value} is not greater than {limit}"),
+        "maximum": ("out-of-range", schema.get("x-maximum", f"{value} is greater than the maximum of {limit}")),
+        "minLength": ("bad-value", "this must not be empty"),
+        "minItems": ("bad-value", "this must not be empty"),
+        "maxLength": ("out-of-range", f"this is longer than {limit}"),
+        "maxItems": ("out-of-range", f"this is longer than {limit}"),
+    }
+    code, message = messages.get(error.validator, ("bad-value", error.message))
+    return Finding(path, code, message)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Problem, Severity
-from reconciler.core.model.spec import Fleet, Invalid, Model, Origin, Parsed, Service
+from reconciler.core.model.spec import Fleet, Invalid, Origin, Parsed, Service
 from reconciler.core.rules.llamacpp import Flags
 from reconciler.core.spec import checks, gpus, services
 from reconciler.core.spec.drafts import Draft, File, Finding, FleetDraft, Head, ModelDraft, ServiceDraft
@@ -14,6 +14,8 @@ from reconciler.core.spec.options import Options
 from reconciler.core.spec.places import Places
 
 _DEFAULT_NAMESPACE = "default"
+_REFERENCE = ("spec", "modelRef")
+_DRAFT_REFERENCE = ("spec", "speculativeDecoding", "draftModelRef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class _Linking:
     problems: list[Problem] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     held: set[ServiceId] = field(default_factory=set)
+    models: Mapping[ServiceId, _Found] = field(default_factory=dict)
+    names: Mapping[str, list[str]] = field(default_factory=dict)
     _places: dict[str, Places] = field(default_factory=dict)
 
     def say(self, file: File, head: Head, finding: Finding, *, breaks: bool = True) -> None:
@@ -71,11 +75,11 @@ def link(files: Sequence[File], options: Options, flags: Flags, refused: Sequenc
     models = _unique(linking, [item for item in found if isinstance(item.draft, ModelDraft)])
     wanted = _unique(linking, [item for item in found if isinstance(item.draft, ServiceDraft)])
     _check_models(linking, models)
-    names = _all_models(linking, files)
-    linked = [service for item in wanted.values() if (service := _link_service(linking, item, models, names))]
+    linking.models, linking.names = models, _all_models(linking, files)
+    linked = [service for item in wanted.values() if (service := _link_service(linking, item))]
     checks.collisions(linked, lambda service, finding: linking.say_all(wanted[service.id], (finding,)))
-    _hold_dependants(linking, linked, wanted, models)
-    return _parsed(linking, files, linked, models)
+    _hold_dependants(linking, linked, wanted)
+    return _parsed(linking, files, linked)
 
 
 def _drafts(files: Sequence[File]) -> list[tuple[File, ModelDraft | ServiceDraft]]:
@@ -129,18 +133,14 @@ def _check_models(linking: _Linking, models: Mapping[ServiceId, _Found]) -> None
             linking.say_all(found, checks.namespace(found.id, linking.options))
 
 
-def _link_service(
-    linking: _Linking, found: _Found, models: Mapping[ServiceId, _Found], names: Mapping[str, list[str]]
-) -> Service | None:
+def _link_service(linking: _Linking, found: _Found) -> Service | None:
     draft = found.draft
     assert isinstance(draft, ServiceDraft)  # noqa: S101  # `_unique` keeps the kinds apart
     linking.say_all(found, checks.namespace(found.id, linking.options))
-    known = names.get(found.id.namespace, [])
-    model = _model(linking, found, ("spec", "modelRef"), draft.model, models, known)
+    model = _model(linking, found, _REFERENCE, draft.model)
     partner = None
     if draft.draft_model:
-        path = ("spec", "speculativeDecoding", "draftModelRef")
-        partner = _model(linking, found, path, draft.draft_model, models, known)
+        partner = _model(linking, found, _DRAFT_REFERENCE, draft.draft_model)
     if model is None or (draft.draft_model and partner is None):
         return None
     service, findings = services.settle(found.id, found.origin, draft, model, partner, linking.fleet)
@@ -149,15 +149,9 @@ def _link_service(
     return service
 
 
-def _model(
-    linking: _Linking,
-    found: _Found,
-    path: tuple[str, ...],
-    name: str,
-    models: Mapping[ServiceId, _Found],
-    known: Sequence[str],
-) -> services.LinkedModel | None:
-    other = models.get(ServiceId(found.id.namespace, name))
+def _model(linking: _Linking, found: _Found, path: tuple[str, ...], name: str) -> services.LinkedModel | None:
+    known = linking.names.get(found.id.namespace, [])
+    other = linking.models.get(ServiceId(found.id.namespace, name))
     if other is not None and isinstance(other.draft, ModelDraft):
         return services.linked_model(other.id, other.origin, other.draft)
     if name in known:
@@ -173,33 +167,29 @@ def _model(
     return None
 
 
-def _hold_dependants(
-    linking: _Linking, linked: Sequence[Service], wanted: Mapping[ServiceId, _Found], models: Mapping[ServiceId, _Found]
-) -> None:
+def _hold_dependants(linking: _Linking, linked: Sequence[Service], wanted: Mapping[ServiceId, _Found]) -> None:
     for service in linked:
         found = wanted[service.id]
         partner = service.engine.speculative.draft if service.engine.speculative else None
-        for model in (service.model, partner):
-            if model and models[model.id].file.path in linking.broken and found.file.path not in linking.broken:
-                path = (
-                    ("spec", "modelRef") if model is service.model else ("spec", "speculativeDecoding", "draftModelRef")
-                )
+        for model, path in ((service.model, _REFERENCE), (partner, _DRAFT_REFERENCE)):
+            if model is None or found.file.path in linking.broken:
+                continue
+            if linking.models[model.id].file.path in linking.broken:
                 message = f"the Model `{model.id.name}` is held back by errors in {model.origin.path}"
                 linking.held.add(service.id)
                 linking.say(found.file, found.draft.head, Finding(path, "model-held-back", message), breaks=False)
 
 
-def _parsed(
-    linking: _Linking, files: Sequence[File], linked: Sequence[Service], models: Mapping[ServiceId, _Found]
-) -> Parsed:
+def _parsed(linking: _Linking, files: Sequence[File], linked: Sequence[Service]) -> Parsed:
     good = [s for s in linked if s.id not in linking.held and s.origin.path not in linking.broken]
     invalid = _invalid(linking, files)
     problems = tuple(sorted(set(linking.problems)))
     reason = _incomplete(problems, files)
-    kept: list[Model] = []
-    for item in models.values():
-        if item.file.path not in linking.broken and isinstance(item.draft, ModelDraft):
-            kept.append(services.linked_model(item.id, item.origin, item.draft).model)
+    kept = [
+        services.linked_model(item.id, item.origin, item.draft).model
+        for item in linking.models.values()
+        if item.file.path not in linking.broken and isinstance(item.draft, ModelDraft)
+    ]
     return Parsed(
         services=tuple(sorted(good, key=lambda service: service.id)),
         models=tuple(sorted(kept, key=lambda model: model.id)),

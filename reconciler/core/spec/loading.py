@@ -28,9 +28,9 @@ _SAFE_DEPTH: Final = 1_000
 class _Resolver:
     """What PyYAML asks about tags, answered without its regular expressions: scalars are resolved later, and cached."""
 
-    def resolve(self, kind: type[Node], _value: object, implicit: tuple[bool, bool] | bool) -> str:
+    def resolve(self, kind: type[Node], _value: object, implicit: tuple[bool, bool] | None) -> str:
         if kind is ScalarNode:
-            return _PLAIN if isinstance(implicit, tuple) and implicit[0] else _TEXT
+            return _PLAIN if implicit and implicit[0] else _TEXT
         return _SEQUENCE if kind is SequenceNode else _MAPPING
 
     def descend_resolver(self, parent: object, index: object) -> None:
@@ -40,19 +40,25 @@ class _Resolver:
         pass
 
 
-if yaml.__with_libyaml__:
+class _PureLoader(_Resolver, yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer):
+    def __init__(self, stream: bytes) -> None:
+        yaml.reader.Reader.__init__(self, stream)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+        yaml.composer.Composer.__init__(self)
 
-    class _Loader(_Resolver, yaml.cyaml.CParser):
+    def dispose(self) -> None:
         pass
 
-else:
 
-    class _Loader(_Resolver, yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer):  # type: ignore[no-redef]  # the same class, by other means
-        def __init__(self, stream: bytes) -> None:
-            yaml.reader.Reader.__init__(self, stream)
-            yaml.scanner.Scanner.__init__(self)
-            yaml.parser.Parser.__init__(self)
-            yaml.composer.Composer.__init__(self)
+def _loader() -> Any:
+    """Return the fastest loader there is; the types of both are PyYAML's secret."""
+    if not yaml.__with_libyaml__:
+        return _PureLoader
+    return type("_FastLoader", (_Resolver, yaml.cyaml.CParser), {})  # type: ignore[attr-defined]  # the stubs hide it
+
+
+_Loader: Final[Any] = _loader()
 
 
 class TooDeepError(Exception):
@@ -69,13 +75,9 @@ def compose(content: bytes, caps: Caps) -> Iterator[Node]:
     loader = _Loader(content)
     try:
         while loader.check_node():
-            node = loader.get_node()
-            if node is not None:
-                yield node
+            yield loader.get_node()
     finally:
-        dispose = getattr(loader, "dispose", None)
-        if dispose:
-            dispose()
+        loader.dispose()
 
 
 def _measure(content: bytes, caps: Caps) -> None:
@@ -86,9 +88,13 @@ def _measure(content: bytes, caps: Caps) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > caps.depth:
-                raise TooDeepError(event.start_mark.line, event.start_mark.column)
+                raise TooDeepError(*_line_and_column(event))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _line_and_column(event: Any) -> tuple[int, int]:
+    return event.start_mark.line, event.start_mark.column
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class Builder:
         except _OverCapError:
             return None
 
-    def _value(self, node: Node, depth: int) -> Any:
+    def _value(self, node: Any, depth: int) -> Any:
         self._count += 1
         if type(node) is ScalarNode:
             return self._scalar(node)

@@ -107,7 +107,7 @@ def _remarks(spec: JsonObject, count: int | None, strategy: str) -> tuple[Findin
         findings.append(
             Finding((*_GPU, "resourceClaims"), "gpu-conflict", "resourceClaims and resourceName exclude each other")
         )
-    if strategy != "layer" and strategy != "pipeline" and "layerSplit" in gpu.get("sharding", {}):
+    if strategy not in {"layer", "pipeline"} and "layerSplit" in gpu.get("sharding", {}):
         findings.append(Finding(_SPLIT, "layer-split", f"layerSplit needs the strategy layer, not {strategy}"))
     return tuple(findings)
 

@@ -18,7 +18,7 @@ def _pattern(_validator: object, pattern: str, instance: object, _schema: object
             yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-_Validator: Any = extend(Draft202012Validator, {"pattern": _pattern})
+_Validator: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # not typed
 
 
 def errors(schema: JsonObject, document: object) -> Iterator[ValidationError]:

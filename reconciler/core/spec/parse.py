@@ -1,4 +1,4 @@
-"""One file: bytes and schemas in, drafts and problems out. Fast for what is valid; places are sought only where needed."""
+"""One file: bytes and schemas in, drafts and problems out. Places are sought only where there is something to say."""
 
 import re
 from collections.abc import Callable

@@ -1,5 +1,6 @@
 """Where in a text something stands. Computed only for files that have something to be said about."""
 
+import contextlib
 from dataclasses import dataclass, field
 
 import yaml
@@ -51,10 +52,8 @@ class Places:
 
     def _root(self, document: int) -> Node | None:
         if not self._roots:
-            try:
+            with contextlib.suppress(yaml.YAMLError, TooDeepError):  # what came before the error is placed all the same
                 self._roots.extend(compose(self.content, self.caps))
-            except (yaml.YAMLError, TooDeepError):
-                pass  # what was composed before the error is placed all the same
         return self._roots[document] if document < len(self._roots) else None
 
 

@@ -38,16 +38,16 @@ def plain(text: str) -> str | int | float | bool | None:
     """Return what an unquoted scalar stands for; NotANumberError for a number that nothing can hold."""
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in _NUMERIC:
-        return text
+    return _number(text) if text[0] in _NUMERIC else text
+
+
+def _number(text: str) -> str | int | float:
     if len(text) > _LONGEST and _FLOAT.fullmatch(text):
         raise NotANumberError("this number is too long; quote it if it is text")
-    if _DECIMAL.fullmatch(text):
-        return _bounded(int(text.replace("_", "")))
-    if _OCTAL.fullmatch(text):
-        return _bounded(int(text.replace("_", "").replace("o", ""), 8))
-    if _HEX.fullmatch(text):
-        return _bounded(int(text.replace("_", ""), 16))
+    digits = text.replace("_", "")
+    for pattern, base in ((_DECIMAL, 10), (_OCTAL, 8), (_HEX, 16)):
+        if pattern.fullmatch(text):
+            return _bounded(int(digits.replace("o", ""), base))
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):

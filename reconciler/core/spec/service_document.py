@@ -1,12 +1,15 @@
 """An InferenceService document, both dialects, as one value."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.problem import Severity
 from reconciler.core.model.spec import Autoscaling, Endpoint, Pod, Resources, Vendor
 from reconciler.core.spec import engine_fields
-from reconciler.core.spec.drafts import CacheRequest, Finding, GpuRequest, Head, Path, ServiceDraft
+from reconciler.core.spec.drafts import CacheRequest, Finding, GpuRequest, Head, ServiceDraft
+
+if TYPE_CHECKING:
+    from reconciler.core.spec.drafts import Path
 
 _RESERVED: Final = ("inference.llmkube.dev/", "gitops.llmkube.dev/", "applyset.kubernetes.io/")
 _DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
@@ -178,7 +181,7 @@ def _autoscaling(autoscaling: JsonObject | None) -> tuple[Autoscaling | None, tu
     for index, metric in enumerate(autoscaling.get("metrics", ())):
         target = _target(metric)
         if target is None:
-            message = "a Pods metric needs targetAverageValue; a Resource metric that or targetAverageUtilization, one of them"
+            message = "a Pods metric needs targetAverageValue; a Resource metric that, or targetAverageUtilization"
             findings.append(Finding((*where, "metrics", index), "autoscaling", message))
         elif metric["type"] == "Pods":
             metrics.append({"type": "Pods", "pods": {"metric": {"name": metric["name"]}, "target": target}})
@@ -191,6 +194,6 @@ def _target(metric: JsonObject) -> JsonObject | None:
     value, percent = metric.get("targetAverageValue"), metric.get("targetAverageUtilization")
     if (value is None) == (percent is None):
         return None
-    if value is not None:
+    if percent is None:
         return {"type": "AverageValue", "averageValue": str(value)}
     return {"type": "Utilization", "averageUtilization": int(percent)} if metric["type"] == "Resource" else None

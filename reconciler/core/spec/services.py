@@ -25,7 +25,7 @@ def linked_model(key: ServiceId, origin: Origin, draft: ModelDraft) -> LinkedMod
     return LinkedModel(model, draft.gpu)
 
 
-def settle(  # noqa: PLR0913  # a service is made of all of these
+def settle(  # noqa: PLR0913, PLR0917  # a service is made of all of these
     key: ServiceId, origin: Origin, draft: ServiceDraft, linked: LinkedModel, partner: LinkedModel | None, fleet: Fleet
 ) -> tuple[Service, tuple[Finding, ...]]:
     """Return the service, and what is to be said about how its Model and itself agree."""
