@@ -120,7 +120,8 @@ def publish(outcome: Outcome, source: Source) -> tuple[Report, Published]:
 def _lifted(policy: Policy, source: Source, snapshot: Snapshot) -> Policy:
     """Return the policy with what commit trailers allow, from the last fully applied commit to the head."""
     previous = source.previous()
-    since = report.applied_commit(previous) if previous is not None else ""
+    status = report.read(previous) if previous is not None else None
+    since = status.applied if status is not None else ""
     if since == snapshot.revision:
         return policy
     said = guard.allowance(source.commits(since, snapshot.revision))

@@ -66,7 +66,7 @@ class FleetStatus:
     @property
     def observed(self) -> bool:
         """Whether the report is of the branch's head."""
-        return self.head == self.status.observed_commit
+        return self.head == self.status.revision
 
 
 @dataclass(frozen=True, slots=True)

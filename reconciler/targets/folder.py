@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +17,13 @@ from reconciler.core.model.change import Action, Change, Result
 from reconciler.core.model.objects import JsonObject, Key, key_of
 from reconciler.core.model.observed import Inventory, Observed
 from reconciler.core.model.plan import Ownership, Plan
-from reconciler.core.rules import inventory, vocabulary
+from reconciler.core.rules import inventory, vocabulary, yamltext
 from reconciler.errors import TargetError
 
 _CLUSTER_SCOPED: Final = "_cluster"
 _SAFE: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class FolderTarget:
@@ -87,7 +86,7 @@ class FolderTarget:
         """Write one object's file. In one step: a reader, or a crash, sees the old one or the new one."""
         key = key_of(manifest)
         path = self._place(key)
-        text = yaml.dump(_plain(manifest), Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=1000)
+        text = yamltext.dump([manifest])
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,12 +130,3 @@ def _is_object(found: Any) -> bool:
         return False
     named = (found.get("apiVersion"), found.get("kind"), found["metadata"].get("name"))
     return all(isinstance(part, str) and part for part in named)
-
-
-def _plain(value: Any) -> Any:
-    """Return the value as the plain dicts and lists that the YAML writer knows, without shared nodes (anchors)."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

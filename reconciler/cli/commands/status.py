@@ -8,6 +8,7 @@ from reconciler.cli import options, output, wiring
 from reconciler.cli.answer import Answer, FleetStatus
 from reconciler.core import report
 from reconciler.core.model.health import Phase
+from reconciler.core.model.problem import Problem
 from reconciler.errors import SourceError
 
 
@@ -35,9 +36,9 @@ def _status(**given: Any) -> Answer:
             f"there is no report of cluster {given['cluster_name']!r} yet: its branch is not there;"
             " has `llmkube sync` or `llmkube run` reached this repository?"
         )
-    status = report.read_status(previous)
-    if status is None:
-        raise SourceError(f"the report of cluster {given['cluster_name']!r} is none that this version can read")
+    status = report.read_status(previous.files.get("status.json", b""))
+    if isinstance(status, Problem):
+        raise SourceError(f"the report of cluster {given['cluster_name']!r} cannot be read: {status.message}")
     found = FleetStatus(status, snapshot.branch, snapshot.revision)
     well = all(service.phase in {Phase.READY, Phase.RENDERED} for service in status.services)
     return Answer(found, int(not (well and found.observed)))

@@ -78,7 +78,7 @@ def _fleet(value: FleetStatus) -> Any:
         "branch": value.branch,
         "head": value.head,
         "observed": value.observed,
-        "observedCommit": value.status.observed_commit,
+        "observedCommit": value.status.revision,
         "cluster": value.status.cluster,
         "services": [
             {

@@ -93,18 +93,17 @@ def _synced(value: Synced) -> Iterator[str]:
 def _fleet(value: FleetStatus) -> Iterator[str]:
     rows = [("SERVICE", "PHASE", "REPLICAS", "GPUS", "SPEC", "WHY")]
     for service in value.status.services:
-        origin = f"{service.origin.path}:{service.origin.line}" if service.origin else ""
-        gpus = f"{service.gpus} x {service.gpu_resource}" if service.gpus else "-"
+        gpus = f"{service.gpus} x {service.resource}" if service.gpus else "-"
         replicas = "-" if service.phase is Phase.RENDERED else f"{service.ready}/{service.desired}"
-        why = service.message or service.cause
-        rows.append((f"{service.namespace}/{service.name}", service.phase.value, replicas, gpus, origin, why))
+        why = "" if service.phase in {Phase.READY, Phase.RENDERED} else service.message or service.cause
+        rows.append((str(service.id), service.phase.value, replicas, gpus, service.spec, why))
     yield from _table(rows)
     if value.observed:
         yield f"{value.branch}@{value.head[:8]} is observed by cluster {value.status.cluster}"
     else:
         yield click.style(
             f"{value.branch}@{value.head[:8]} is not observed yet: cluster {value.status.cluster} last reported"
-            f" {value.status.observed_commit[:8] or 'nothing'}",
+            f" {value.status.revision[:8] or 'nothing'}",
             fg="yellow",
         )
 

@@ -52,15 +52,17 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A report branch's `status.json`, read back. `revision` is the observed commit, "" for a plain folder.
+    """A report branch's `status.json`, read back.
 
-    `complete` is False when not all specs could be read; `incomplete_reason` then says why.
+    `revision` is the observed commit, "" for a plain folder. `applied` is the last one of which nothing waits, "" when
+    there was none. `complete` is False when not all specs could be read; `incomplete_reason` then says why.
     """
 
     cluster: str
     url: str
     branch: str
     revision: str
+    applied: str
     plan_hash: str
     complete: bool
     incomplete_reason: str

@@ -3,6 +3,6 @@
 from reconciler.core.report.services import fleet
 from reconciler.core.report.status import read_status
 from reconciler.core.report.table import COLUMNS, rows
-from reconciler.core.report.tree import build
+from reconciler.core.report.tree import build, read
 
-__all__ = ["COLUMNS", "build", "fleet", "read_status", "rows"]
+__all__ = ["COLUMNS", "build", "fleet", "read", "read_status", "rows"]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from reconciler.core.model.change import HoldReason
 from reconciler.core.model.health import Phase
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.outcome import Outcome
@@ -18,14 +19,19 @@ SCHEMA: Final = "llmkube.dev/status/v1"
 _FAMILY: Final = "llmkube.dev/status/"
 
 
-def to_json(outcome: Outcome, states: tuple[ServiceState, ...]) -> bytes:
+def to_json(outcome: Outcome, states: tuple[ServiceState, ...], applied: str) -> bytes:
     """Return `status.json`: keys in a fixed order, lists sorted, one line feed at the end."""
     plan = outcome.plan
     counts = Counter(state.phase for state in states)
     document = {
         "schema": SCHEMA,
         "cluster": facts.cluster(outcome),
-        "source": {"url": plan.snapshot.url, "branch": plan.snapshot.branch, "revision": plan.snapshot.revision},
+        "source": {
+            "url": plan.snapshot.url,
+            "branch": plan.snapshot.branch,
+            "revision": plan.snapshot.revision,
+            "applied": applied,
+        },
         "plan": {
             "hash": plan.hash,
             "complete": plan.complete,
@@ -51,6 +57,17 @@ def to_json(outcome: Outcome, states: tuple[ServiceState, ...]) -> bytes:
         ],
     }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
+
+
+def applied(outcome: Outcome, before: str) -> str:
+    """Return the last commit of which nothing waits, failed or is invalid: this one, else `before`, the one until now.
+
+    Commits after it may lift a guard by a trailer, since what they ask for is still to be done.
+    """
+    waits = any(change.hold and change.hold.reason is not HoldReason.RETAINED for change in outcome.changes)
+    failed = any(result.error for result in outcome.results)
+    whole = outcome.plan.complete and not (waits or failed or outcome.interrupted)
+    return outcome.plan.snapshot.revision if whole else before
 
 
 def read_status(content: bytes) -> Status | Problem:
@@ -125,6 +142,7 @@ def _status(document: Mapping[str, Any]) -> Status:
         url=_text(source["url"]),
         branch=_text(source["branch"]),
         revision=_text(source["revision"]),
+        applied=_text(source.get("applied", "")),
         plan_hash=_text(plan["hash"]),
         complete=plan["complete"] is True,
         incomplete_reason=_text(plan["incompleteReason"]),

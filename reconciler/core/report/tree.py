@@ -19,17 +19,23 @@ def build(outcome: Outcome, previous: Report | None) -> Report:
     its files differ from those last published and that service's last commit is younger.
     """
     states = services.fleet(outcome)
+    before = read(previous) if previous is not None else None
     files = {
         "README.md": readme.render(outcome, states),
         "fleet.svg": svg.render(outcome, states),
-        "status.json": status.to_json(outcome, states),
+        "status.json": status.to_json(outcome, states, status.applied(outcome, before.applied if before else "")),
         **detail.service_files(outcome, states),
         **detail.manifest_files(outcome, states, previous),
     }
-    return Report(dict(sorted(files.items())), message.write(outcome, states, _phases(previous)))
+    return Report(dict(sorted(files.items())), message.write(outcome, states, _phases(before)))
 
 
-def _phases(previous: Report | None) -> Mapping[ServiceId, Phase] | None:
+def read(report: Report) -> Status | None:
+    """Return what a report says of its fleet, None when it is none of ours, or of a version that we cannot read."""
+    found = status.read_status(report.files.get("status.json", b""))
+    return found if isinstance(found, Status) else None
+
+
+def _phases(before: Status | None) -> Mapping[ServiceId, Phase] | None:
     """Return the phases that the previous report told, None when there is none or it is not ours."""
-    found = status.read_status(previous.files.get("status.json", b"")) if previous else None
-    return {state.id: state.phase for state in found.services} if isinstance(found, Status) else None
+    return {state.id: state.phase for state in before.services} if before is not None else None

@@ -14,6 +14,9 @@ _SECRET_NAME: Final = re.compile(r"TOKEN|KEY|SECRET|PASSWORD", re.IGNORECASE)
 _SECRET_FLAGS: Final = frozenset({"--api-key", "--hf-token", "-hft"})
 """llama-server's flags whose argument is a secret. A file's name (`--api-key-file`) is none."""
 
+_STEP: Final = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?")
+"""One step of a field's path: its name, and the label of a list's item."""
+
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -43,6 +46,22 @@ def arguments(given: list[Any]) -> list[Any]:
             shown.append(_walk(argument))
         secret = not secret and argument in _SECRET_FLAGS if isinstance(argument, str) else False
     return shown
+
+
+def value(path: str, found: object) -> object:
+    """Return one field's value without secrets, as a diff shows it; `path` is written as rules.fields writes it."""
+    if found is None:
+        return None
+    parts = _STEP.findall(path)
+    names = [name for name, _ in parts]
+    last, item = parts[-1] if parts else ("", "")
+    if _LAST_APPLIED in path or item.partition("#")[0] in _SECRET_FLAGS:
+        return MASK
+    inside = next((label for name, label in parts if name == "env" and label), "")
+    if inside and _SECRET_NAME.search(inside) and last in {"env", "value"}:
+        return {**found, "value": MASK} if isinstance(found, Mapping) and "value" in found else MASK
+    mask_field = _FIELDS.get(last) if not item else None
+    return mask_field(found) if mask_field and names else _walk(found)
 
 
 def _hidden(values: Any) -> Any:
