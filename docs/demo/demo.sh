@@ -24,11 +24,21 @@ fi
 
 step() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 
+# quoted WORD...: the words as one would type them
+quoted() {
+  for word in "$@"; do
+    case $word in
+      *[!A-Za-z0-9_./:=~%@,-]*) printf ' "%s"' "$word" ;;
+      *) printf ' %s' "$word" ;;
+    esac
+  done
+}
+
 # run EXPECTED-EXIT-CODE COMMAND...: echo it, run it, hold it to its exit code
 run() {
   expected=$1
   shift
-  printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+  printf '%s$%s%s\n' "$bold" "$(quoted "$@")" "$plain"
   code=0
   "$@" || code=$?
   if [ "$code" -ne "$expected" ]; then

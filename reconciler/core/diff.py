@@ -85,6 +85,10 @@ def _orphan(key: Key, live: JsonObject, plan: Plan) -> Change:
     if key.kind == _CLAIM and ownership.annotations_of(live).get(vocabulary.PRUNE) != "delete":
         kept = Hold(HoldReason.RETAINED, f"kept with its models; kubectl delete pvc -n {key.namespace} {key.name}")
         return Change(key, Action.KEEP, service, live=live, hold=kept)
+    wrong = next((invalid for invalid in plan.parsed.invalid if invalid.id == service), None)
+    if wrong is not None:
+        message = f"it stays as it is, since its spec has errors: {wrong.origin.path}:{wrong.origin.line}"
+        return Change(key, Action.KEEP, service, live=live, hold=Hold(HoldReason.INVALID, message))
     hold = None if plan.complete else Hold(HoldReason.INCOMPLETE, _incomplete_message(plan))
     return Change(key, Action.DELETE, service, live=live, hold=hold)
 

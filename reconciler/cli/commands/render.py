@@ -18,7 +18,7 @@ from reconciler.core.model.objects import JsonObject
 @options.specs
 @options.repository
 @click.option("--revision", default="", metavar="REV", help="Read --repo at this revision; else its branch's head.")
-@click.option("--strict", is_flag=True, help="Take warnings for errors.", show_envvar=True)
+@options.setting("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option(
     "--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write a file for each object below DIR."
 )

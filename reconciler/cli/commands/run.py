@@ -14,37 +14,30 @@ from reconciler.cli import options
 @options.reports
 @options.target
 @options.guards
-@click.option(
+@options.setting(
     "--interval",
     default=60.0,
     type=click.FloatRange(min=0.1),
     metavar="SECONDS",
     help="How often the repository is looked at.",
-    show_default=True,
-    show_envvar=True,
 )
-@click.option(
+@options.setting(
     "--listen",
     default="",
     metavar="HOST:PORT",
     help="Serve /healthz, /readyz, /metrics and POST /webhook there.",
-    show_envvar=True,
 )
-@click.option(
+@options.setting(
     "--log-format",
     default="human",
     type=click.Choice(("human", "json")),
     help="How log lines look.",
-    show_default=True,
-    show_envvar=True,
 )
-@click.option(
+@options.setting(
     "--log-level",
     default="info",
     type=click.Choice(("debug", "info", "warning", "error")),
     help="What is logged; a tick that changes nothing says nothing at info.",
-    show_default=True,
-    show_envvar=True,
 )
 def command(**given: Any) -> int:
     """Keep a target as the repository says, until a SIGTERM; then finish the effect under way and end.

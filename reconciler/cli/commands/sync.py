@@ -19,7 +19,7 @@ from reconciler.core.model.source import Published
 @options.reports
 @options.target
 @options.guards
-@click.option("--no-report", is_flag=True, help="Do not write a report to git.", show_envvar=True)
+@options.setting("--no-report", is_flag=True, help="Do not write a report to git.")
 @options.output("text", "json")
 def command(**given: Any) -> int:
     """Do one tick: apply what changed, prune what left git, commit a report.

@@ -17,7 +17,7 @@ from reconciler.core.model.spec import Parsed
 @options.specs
 @options.repository
 @click.option("--revision", default="", metavar="REV", help="Read --repo at this revision; else its branch's head.")
-@click.option("--strict", is_flag=True, help="Take warnings for errors.", show_envvar=True)
+@options.setting("--strict", is_flag=True, help="Take warnings for errors.")
 @options.output("text", "json")
 def command(**given: Any) -> int:
     """Check specs and print every problem of every file, with its place.

@@ -66,7 +66,7 @@ def _rendering(value: Rendering) -> Iterator[str]:
 
 @_lines.register
 def _difference(value: Difference) -> Iterator[str]:
-    shown = [change for change in value.changes if change.action is not Action.KEEP]
+    shown = [change for change in value.changes if change.action is not Action.KEEP or change.hold]
     for change in shown:
         yield from _change(change)
     yield from _foreign(value.changes)
@@ -129,7 +129,8 @@ def _change(change: Change) -> Iterator[str]:
         if change.hold.reason is HoldReason.RETAINED:
             yield f"{_word('kept')}  {change.key}  {change.hold.message}"
             return
-        head = f"{head}  {change.action}: {change.hold.message}"
+        verb = "" if change.action is Action.KEEP else f"{change.action}: "
+        head = f"{head}  {verb}{change.hold.message}"
     fields = [_field(field) for field in change.fields]
     restart = "  (pods restart)" if change.rolls else ""
     if len(fields) == 1 and change.hold is None:
