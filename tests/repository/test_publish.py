@@ -37,7 +37,7 @@ def test_a_report_becomes_a_branch_of_its_own(remote: Remote, source: GitSource)
     assert subjects(remote, "main") == ["first"]
 
 
-def test_an_equal_report_makes_no_commit_and_starts_nothing(remote: Remote, source: GitSource, commands: Commands) -> None:
+def test_an_equal_report_makes_no_commit_and_starts_nothing(source: GitSource, commands: Commands) -> None:
     source.snapshot()
     first = source.publish(report())
     commands.clear()
@@ -99,7 +99,7 @@ def test_a_report_that_another_wrote_is_seen_at_the_next_snapshot(remote: Remote
     assert previous.files == {"README.md": b"by another"}
 
 
-def test_publishing_does_not_wake_the_reader_of_the_source(remote: Remote, source: GitSource) -> None:
+def test_publishing_does_not_wake_the_reader_of_the_source(source: GitSource) -> None:
     before = source.snapshot()
     source.publish(report())
     assert source.snapshot() is before
@@ -194,7 +194,7 @@ def test_reports_may_go_to_another_repository(remote: Remote, opened: Opened, tm
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../b", "/x", ".git/config", "a/.GIT/x", "a\nb", "a//b", ""])
-def test_a_report_cannot_leave_its_tree(remote: Remote, source: GitSource, path: str) -> None:
+def test_a_report_cannot_leave_its_tree(source: GitSource, path: str) -> None:
     published = source.publish(Report({path: b"x"}, "m"))
     assert not published.written
     assert "is not a path that a report may have" in published.error
@@ -212,7 +212,7 @@ def test_reports_must_not_go_where_specs_come_from(remote: Remote) -> None:
         GitSource(GitSettings(url=remote.url, branch="main", status_branch="main"))
 
 
-def test_a_changed_report_costs_four_commands(remote: Remote, source: GitSource, commands: Commands) -> None:
+def test_a_changed_report_costs_four_commands(source: GitSource, commands: Commands) -> None:
     source.snapshot()
     source.publish(report("0"))
     commands.clear()

@@ -136,7 +136,7 @@ def test_contents_of_every_kind_come_back_byte_for_byte(remote: Remote, source: 
     assert [read[entry.blob] for entry in entries] == contents
 
 
-def test_reading_nothing_starts_nothing(remote: Remote, source: GitSource, commands: Commands) -> None:
+def test_reading_nothing_starts_nothing(source: GitSource, commands: Commands) -> None:
     assert source.read(()) == {}
     assert commands == []
 
@@ -187,7 +187,15 @@ def test_a_revision_is_found_by_branch_tag_id_and_steps(remote: Remote, source: 
     git("push", "--quiet", "origin", f"{first}:refs/tags/v1", cwd=remote.clone)
     second = remote.commit({"a": "2"})
     other = remote.commit({"a": "3"}, branch="other")
-    names = {"main": second, "HEAD": second, "v1": first, first: first, first[:8]: first, "main~1": first, "other": other}
+    names = {
+        "main": second,
+        "HEAD": second,
+        "v1": first,
+        first: first,
+        first[:8]: first,
+        "main~1": first,
+        "other": other,
+    }
     assert {name: source.at(name).revision for name in names} == names
     assert source.at("v1").entries[0].size == 1
 
@@ -207,7 +215,9 @@ def test_an_unknown_revision_is_named(remote: Remote, source: GitSource, name: s
 
 
 @pytest.mark.parametrize("name", ["--upload-pack=touch x", "-x", "", "a\nb", "a..b"])
-def test_a_revision_that_git_could_take_for_an_option_is_refused(source: GitSource, commands: Commands, name: str) -> None:
+def test_a_revision_that_git_could_take_for_an_option_is_refused(
+    source: GitSource, commands: Commands, name: str
+) -> None:
     with pytest.raises(UsageError, match="is not a revision"):
         source.at(name)
     assert commands == []
