@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from git.cmd import Git
+from git.exc import GitCommandNotFound
 
 from reconciler.errors import SourceError
 from reconciler.repository.address import Address
@@ -120,7 +121,7 @@ class GitRunner:
         try:
             with self._started(arguments, address) as process:
                 output, said = _converse(process, stdin, started + self.timeout_seconds)
-        except FileNotFoundError as error:
+        except GitCommandNotFound as error:
             raise SourceError("git is not installed, or not in PATH") from error
         except _StoppedError as error:
             raise GitError(f"{_subject(arguments, address)}: {error}", -signal.SIGTERM, str(error)) from error
