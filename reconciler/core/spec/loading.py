@@ -143,6 +143,8 @@ class Builder:
             value: Any = self._sequence(node, depth)
         else:
             value = self._mapping(node, depth)
+        if self._count > self.caps.nodes:
+            self._stop(node, "too-many-nodes", f"the file holds more than {self.caps.nodes:,} values; split it")
         self._sizes[node] = self._count - before
         self._values[node] = value
         return value

@@ -157,7 +157,7 @@ def _read_value(reading: _Reading, head: Head, value: dict[str, Any], *, usable:
     findings: tuple[Finding, ...] = _notes(reading.schemas, schema, value)
     if not reading.schemas.accepts(schema, value):
         findings += explain(reading.schemas.by_name[schema], value) or (
-            Finding((), "bad-document", f"this does not keep the schema of {head.kind}"),
+            Finding((), "bad-value", f"this does not keep the schema of {head.kind}"),
         )
     elif usable:
         draft, more = _READERS[head.kind](head, value)

@@ -1,7 +1,6 @@
 """What a YAML scalar without quotes stands for."""
 
 import functools
-import math
 import re
 from typing import Final
 
@@ -50,7 +49,7 @@ def _number(text: str) -> str | int | float:
             return _bounded(int(digits.replace("o", ""), base))
     if _FLOAT.fullmatch(text):
         number = float(text)
-        if math.isinf(number):
+        if not abs(number) < _LARGEST:
             raise NotANumberError(f"`{text}` is too large a number; quote it if it is text")
         return number
     if _NO_JSON.fullmatch(text):
