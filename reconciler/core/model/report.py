@@ -54,6 +54,7 @@ class ServiceState:
 class Status:
     """A report branch's `status.json`, read back. `revision` is the observed commit, "" for a plain folder.
 
+    `applied` is the last commit that was fully applied, "" before the first: guards read trailers from there on.
     `complete` is False when not all specs could be read; `incomplete_reason` then says why.
     """
 
@@ -61,6 +62,7 @@ class Status:
     url: str
     branch: str
     revision: str
+    applied: str
     plan_hash: str
     complete: bool
     incomplete_reason: str

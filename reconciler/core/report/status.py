@@ -10,6 +10,7 @@ from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.report import ServiceState, Status
+from reconciler.core.model.source import Report
 from reconciler.core.model.spec import Origin
 from reconciler.core.report import facts
 
@@ -18,14 +19,23 @@ SCHEMA: Final = "llmkube.dev/status/v1"
 _FAMILY: Final = "llmkube.dev/status/"
 
 
-def to_json(outcome: Outcome, states: tuple[ServiceState, ...]) -> bytes:
-    """Return `status.json`: keys in a fixed order, lists sorted, one line feed at the end."""
+def to_json(outcome: Outcome, states: tuple[ServiceState, ...], previous: Status | None) -> bytes:
+    """Return `status.json`: keys in a fixed order, lists sorted, one line feed at the end.
+
+    Of the previous status it takes the commit that was last fully applied, while this one is not.
+    """
     plan = outcome.plan
     counts = Counter(state.phase for state in states)
+    applied = plan.snapshot.revision if facts.settled(outcome) else previous.applied if previous else ""
     document = {
         "schema": SCHEMA,
         "cluster": facts.cluster(outcome),
-        "source": {"url": plan.snapshot.url, "branch": plan.snapshot.branch, "revision": plan.snapshot.revision},
+        "source": {
+            "url": plan.snapshot.url,
+            "branch": plan.snapshot.branch,
+            "revision": plan.snapshot.revision,
+            "applied": applied,
+        },
         "plan": {
             "hash": plan.hash,
             "complete": plan.complete,
@@ -51,6 +61,12 @@ def to_json(outcome: Outcome, states: tuple[ServiceState, ...]) -> bytes:
         ],
     }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
+
+
+def read(report: Report) -> Status | None:
+    """Return the status of a report that was published, None when it has none that can be read."""
+    found = read_status(report.files.get("status.json", b""))
+    return found if isinstance(found, Status) else None
 
 
 def read_status(content: bytes) -> Status | Problem:
@@ -125,6 +141,7 @@ def _status(document: Mapping[str, Any]) -> Status:
         url=_text(source["url"]),
         branch=_text(source["branch"]),
         revision=_text(source["revision"]),
+        applied=_text(source["applied"]),
         plan_hash=_text(plan["hash"]),
         complete=plan["complete"] is True,
         incomplete_reason=_text(plan["incompleteReason"]),
