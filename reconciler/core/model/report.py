@@ -52,10 +52,10 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A report branch's `status.json`, read back.
+    """A report branch's `status.json`, read back. `revision` is the observed commit, "" for a plain folder.
 
-    `revision` is the observed commit, "" for a plain folder. `applied` is the last one of which nothing waits, "" when
-    there was none. `complete` is False when not all specs could be read; `incomplete_reason` then says why.
+    `applied` is the last commit that was fully applied, "" before the first: guards read trailers from there on.
+    `complete` is False when not all specs could be read; `incomplete_reason` then says why.
     """
 
     cluster: str

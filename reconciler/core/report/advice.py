@@ -6,9 +6,11 @@ from typing import Final
 
 from reconciler.core.model.change import HoldReason
 from reconciler.core.model.health import Phase
+from reconciler.core.model.problem import Problem
 from reconciler.core.rules import vocabulary
 
 _HELD: Final[Mapping[HoldReason, str]] = {
+    HoldReason.INVALID: "Mend the spec, and push.",
     HoldReason.INCOMPLETE: "Mend the specs that cannot be read. The next complete revision deletes what left git.",
     HoldReason.DELETIONS: "Restore the specs, or push a commit with the trailer `Llmkube-Allow: delete={services}`.",
     HoldReason.ROLLOUTS: "None. It rolls as the services before it become Ready.",
@@ -67,6 +69,14 @@ _ON_ITS_OWN: Final = frozenset(
 def of_hold(reason: HoldReason, *, services: int, cluster: str) -> str:
     """Return what lets a held change go on. `services` is how many are held for this reason."""
     return _HELD[reason].format(services=services, cluster=cluster or "true")
+
+
+def of_problem(problem: Problem) -> str:
+    """Return where to mend a spec. What is wrong with a Model is told at the Model."""
+    if problem.code == "model-held-back":
+        return "Mend the problems of its Model, listed below, and push."
+    place = f"{problem.path}:{problem.line}" if problem.line else problem.path
+    return f"Mend {place}, and push."
 
 
 def of_error() -> str:

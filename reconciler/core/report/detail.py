@@ -4,22 +4,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciler.core.model.change import Action, Change
+from reconciler.core.model.change import Action, Change, HoldReason
 from reconciler.core.model.health import Phase, Status
 from reconciler.core.model.objects import JsonObject, Key, ServiceId
 from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.report import ServiceState
 from reconciler.core.model.source import Report
-from reconciler.core.report import document, services
+from reconciler.core.report import cases, document
 from reconciler.core.rules import masking
 
 
 def service_files(outcome: Outcome, states: tuple[ServiceState, ...]) -> dict[str, bytes]:
     """Return `services/<namespace>/<name>.yaml` for each service."""
-    cases = {case.id: case for case in services.cases(outcome)}
+    found = {case.id: case for case in cases.of(outcome)}
     done = {result.change.key for result in outcome.results if not result.error}
     return {
-        document.path_of("services", state.id): document.dump([_service(state, cases[state.id], outcome, done)])
+        document.path_of("services", state.id): document.dump([_service(state, found[state.id], outcome, done)])
         for state in states
     }
 
@@ -51,8 +51,7 @@ def _planned(outcome: Outcome) -> Mapping[ServiceId, Sequence[JsonObject]]:
     return found
 
 
-def _service(state: ServiceState, case: services.Case, outcome: Outcome, done: set[Key]) -> dict[str, Any]:
-    errors = {change.key: error for change, error in case.errors}
+def _service(state: ServiceState, case: cases.Case, outcome: Outcome, done: set[Key]) -> dict[str, Any]:
     changes = sorted(case.changes, key=lambda change: change.key)
     found: dict[str, Any] = {
         "service": str(state.id),
@@ -71,19 +70,20 @@ def _service(state: ServiceState, case: services.Case, outcome: Outcome, done: s
     }
     said = {name: value for name, value in found.items() if value not in ("", None, [])}
     gone = (Action.DELETE,)
-    objects = [_object(one, outcome, errors) for one in changes if not (one.action in gone and one.key in done)]
+    objects = [_object(one, case, outcome) for one in changes if not (one.action in gone and one.key in done)]
     return {**said, "objects": objects}
 
 
-def _object(change: Change, outcome: Outcome, errors: Mapping[Key, str]) -> dict[str, Any]:
+def _object(change: Change, case: cases.Case, outcome: Outcome) -> dict[str, Any]:
     """Return an object's state. Its health's reason is told for a failure alone, since others are progress."""
+    errors = {tried.key: error for tried, error in case.errors}
     found: dict[str, Any] = {"kind": change.key.kind, "name": change.key.name}
     health = outcome.health.objects.get(change.key)
     if health is not None:
         found["health"] = health.status.value
         if health.status is Status.FAILED:
             found["reason"] = f"{health.reason}: {health.message}" if health.message else health.reason
-    if change.hold is not None:
+    if change.hold is not None and not _kept_by_error(change, case):
         found["held"] = {
             "action": change.action.value,
             "reason": change.hold.reason.value,
@@ -94,3 +94,8 @@ def _object(change: Change, outcome: Outcome, errors: Mapping[Key, str]) -> dict
     if change.foreign:
         found["foreign"] = sorted(change.foreign)
     return found
+
+
+def _kept_by_error(change: Change, case: cases.Case) -> bool:
+    """Tell whether the object only seems to be in the way of a deletion: its spec is there, with errors in it."""
+    return case.invalid is not None and change.hold is not None and change.hold.reason is HoldReason.INCOMPLETE

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from reconciler.core.model.change import Change, HoldReason
+from reconciler.core.model.change import Action, Change, HoldReason
 from reconciler.core.model.objects import Key
 from reconciler.core.model.observed import Node
 from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.report import ServiceState
 from reconciler.core.rules import quantities
+
+_WAITS_FOR_ITSELF: Final = frozenset(
+    {HoldReason.FOREIGN, HoldReason.REFUSED, HoldReason.CONTESTED, HoldReason.PAUSED},
+)
+"""Holds of one object, which may last for months; a trailer of so long ago must not still lift a guard."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -53,6 +59,22 @@ def revision(outcome: Outcome) -> str:
     if not source.revision:
         return source.branch or "folder"
     return f"{source.branch}@{short(source.revision)}" if source.branch else short(source.revision)
+
+
+def settled(outcome: Outcome) -> bool:
+    """Tell whether the revision is fully applied: what remains held needs no allowance of a commit's trailer.
+
+    Source: DESIGN §9, a trailer counts in any commit between the last fully applied one and head.
+    """
+    if outcome.interrupted or any(result.error for result in outcome.results):
+        return False
+    return not any(_needs_allowance(change) for change in outcome.changes)
+
+
+def _needs_allowance(change: Change) -> bool:
+    if change.hold is None or change.hold.reason is HoldReason.RETAINED:
+        return False
+    return change.action is Action.DELETE or change.hold.reason not in _WAITS_FOR_ITSELF
 
 
 def caches(outcome: Outcome) -> tuple[Key, ...]:

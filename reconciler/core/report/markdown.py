@@ -10,7 +10,7 @@ MESSAGE: Final = 400
 NAME: Final = 120
 """Characters of a name or path that are shown: more would push the other columns off the page."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9 ._/:@=+,()%-]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 ._/:@=+,()%*#!?;~{}\[\]'\"-]+")
 """What may stand in a code span, where a backslash escapes nothing but a table's pipe."""
 
 _SPAN: Final = re.compile(r"`([^`]+)`")

@@ -8,8 +8,8 @@ from reconciler.core.model.change import Action, Change, Hold, Result
 from reconciler.core.model.health import Phase
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.outcome import Outcome
-from reconciler.core.model.report import ServiceState
-from reconciler.core.report import facts, markdown, services
+from reconciler.core.model.report import ServiceState, Status
+from reconciler.core.report import cases, facts, markdown
 
 _SUBJECT: Final = 71
 """Git's tools cut a subject at 72 columns."""
@@ -28,21 +28,22 @@ _DONE: Final[Mapping[Action, str]] = {
 }
 
 
-def write(outcome: Outcome, states: tuple[ServiceState, ...], before: Mapping[ServiceId, Phase] | None) -> str:
-    """Return the message: subject, body by service, trailers. `before` are the phases last reported, None for none."""
+def write(outcome: Outcome, states: tuple[ServiceState, ...], last: Status | None) -> str:
+    """Return the message: subject, body by service, trailers. `last` is what was reported before, None for nothing."""
+    before = {state.id: state.phase for state in last.services} if last else {}
     moved = {
         state.id: (before[state.id], state.phase)
         for state in states
-        if before is not None and state.id in before and before[state.id] is not state.phase
+        if state.id in before and before[state.id] is not state.phase
     }
-    paragraphs = (_subject(outcome, states, moved), _body(outcome, moved), _trailers(outcome))
+    paragraphs = (_subject(outcome, states, moved), _body(outcome, states, moved), _trailers(outcome))
     return "\n\n".join(part for part in paragraphs if part) + "\n"
 
 
 def _subject(outcome: Outcome, states: Iterable[ServiceState], moved: Mapping[ServiceId, tuple[Phase, Phase]]) -> str:
     counts = Counter(_deeds(outcome).values())
     failed = {result.change.service for result in outcome.results if result.error}
-    held = {change.service for change, _ in services.holds(outcome.changes)}
+    held = {service for service, _ in _waiting(outcome)}
     invalid = sum(1 for state in states if state.phase is Phase.INVALID)
     now = Counter(f"now {phase}" for _, phase in moved.values() if phase not in {Phase.HELD, Phase.INVALID})
     parts = [f"{counts[deed]} {deed}" for deed in _DONE.values() if counts[deed]]
@@ -86,7 +87,7 @@ def _deed(found: set[Action]) -> Action:
     return next(iter(found)) if len(found) == 1 else Action.UPDATE
 
 
-def _body(outcome: Outcome, moved: Mapping[ServiceId, tuple[Phase, Phase]]) -> str:
+def _body(outcome: Outcome, states: Iterable[ServiceState], moved: Mapping[ServiceId, tuple[Phase, Phase]]) -> str:
     lines: dict[ServiceId, list[str]] = defaultdict(list)
     for result in outcome.results:
         if result.change.action is not Action.KEEP:
@@ -94,6 +95,9 @@ def _body(outcome: Outcome, moved: Mapping[ServiceId, tuple[Phase, Phase]]) -> s
     for (service, hold), waiting in _waiting(outcome).items():
         named = ", ".join(_named(change) for change in waiting)
         lines[service].append(f"held ({hold.reason}): {named}: {hold.message}")
+    for state in states:
+        if state.phase is Phase.INVALID:
+            lines[state.id].append(f"invalid: {state.spec}: {state.message}")
     for service, (old, new) in moved.items():
         lines[service].append(f"now {new}, was {old}")
     told = sorted(lines)[:_SERVICES]
@@ -106,10 +110,14 @@ def _body(outcome: Outcome, moved: Mapping[ServiceId, tuple[Phase, Phase]]) -> s
 
 
 def _waiting(outcome: Outcome) -> Mapping[tuple[ServiceId, Hold], Sequence[Change]]:
-    """Group what waits by its service and the hold, since a guard holds all objects of a service alike."""
+    """Group what waits by its service and the hold, since a guard holds all objects of a service alike.
+
+    An invalid service is told as such: no deletion of it was asked for.
+    """
     found = defaultdict(list)
-    for change, hold in services.holds(outcome.changes):
-        found[change.service, hold].append(change)
+    for case in cases.of(outcome):
+        for change, hold in () if case.invalid else cases.holds(case.changes):
+            found[case.id, hold].append(change)
     return found
 
 

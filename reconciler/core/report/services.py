@@ -1,20 +1,19 @@
 """One state a service, out of everything a tick knows: rules are asked in order, the first that can tell decides."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.core.model.change import Action, Change, Hold, HoldReason
-from reconciler.core.model.health import Phase, ServiceHealth
-from reconciler.core.model.objects import JsonObject, Key, ServiceId
+from reconciler.core.model.change import Action, HoldReason
+from reconciler.core.model.health import Phase
 from reconciler.core.model.outcome import Outcome
-from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.report import ServiceState
-from reconciler.core.model.spec import Fetch, Gpu, Invalid, ModelSource, Origin, Service
-from reconciler.core.report import advice, table
-from reconciler.core.rules import names, vocabulary
+from reconciler.core.model.spec import Fetch, Gpu, ModelSource, Service
+from reconciler.core.report import advice, cases, table
+from reconciler.core.report.cases import Case
+from reconciler.core.rules import names
 
 _WAITS: Final[Mapping[Phase, str]] = {
     Phase.DOWNLOADING: "The model is being downloaded.",
@@ -22,9 +21,6 @@ _WAITS: Final[Mapping[Phase, str]] = {
 }
 """Said instead of health's own message, which may hold progress; a report holds none."""
 
-
-_WORKLOADS: Final = frozenset({"Deployment", "LeaderWorkerSet"})
-"""Kinds that stand for their service: what holds one of these holds the service."""
 
 _DONE: Final[Mapping[Action, str]] = {
     Action.CREATE: "created",
@@ -46,24 +42,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """Everything known of one service. `spec` and `invalid` are None when git does not hold such a document.
-
-    `errors` are of changes that were tried, `live` tells whether any object of it exists, `problem` is the first error
-    in its document.
-    """
-
-    id: ServiceId
-    spec: Service | None
-    invalid: Invalid | None
-    health: ServiceHealth | None
-    changes: tuple[Change, ...]
-    errors: tuple[tuple[Change, str], ...]
-    live: bool
-    problem: Problem | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Scene:
     """What the cases share. `held` counts services by the reason that holds them."""
 
@@ -78,113 +56,14 @@ def fleet(outcome: Outcome) -> tuple[ServiceState, ...]:
     A service that left git is told while it is held or could not be deleted, and no longer once it is gone.
     """
     ownership = outcome.plan.ownership
-    found = cases(outcome)
+    found = cases.of(outcome)
     held = _count_holds(found)
     scene = _Scene(outcome.observed.runs, ownership.cluster if ownership else "", held)
     return tuple(_state(case, scene) for case in found)
 
 
-def cases(outcome: Outcome) -> tuple[Case, ...]:
-    """Return everything known of each service to be told, sorted."""
-    parsed = outcome.plan.parsed
-    specs = {spec.id: spec for spec in parsed.services}
-    invalid = {found.id: found for found in parsed.invalid if found.id not in specs}
-    changes = _by_service(outcome, {**dict.fromkeys(specs), **dict.fromkeys(invalid)})
-    errors = _errors(outcome)
-    live = _live_services(outcome.observed.live)
-    places = _places(outcome)
-    done = {result.change.key for result in outcome.results}
-    cases_: list[Case] = []
-    for service in sorted({*specs, *invalid, *changes}):
-        own = changes.get(service, ())
-        if service not in specs and service not in invalid and not _remains(own, errors, done):
-            continue
-        label = ServiceId(service.namespace, names.label_value(service.name))
-        health = outcome.health.services
-        broken = invalid.get(service)
-        cases_.append(
-            Case(
-                service,
-                specs.get(service),
-                broken,
-                health.get(service, health.get(label)),
-                own,
-                tuple((change, errors[change.key]) for change in own if change.key in errors),
-                label in live or any(change.live is not None for change in own),
-                _problem(broken, parsed.problems, places) if broken else None,
-            )
-        )
-    return tuple(cases_)
-
-
-def _by_service(outcome: Outcome, known: Mapping[ServiceId, None]) -> Mapping[ServiceId, tuple[Change, ...]]:
-    """Group the changes. A live object names its service by a label, which is cut: it is led back to the full name."""
-    full = {ServiceId(service.namespace, names.label_value(service.name)): service for service in known}
-    found: dict[ServiceId, list[Change]] = defaultdict(list)
-    for change in outcome.changes:
-        service = change.service if change.service in known else full.get(change.service, change.service)
-        found[service].append(change)
-    return {service: tuple(own) for service, own in found.items()}
-
-
-def _errors(outcome: Outcome) -> Mapping[Key, str]:
-    return {result.change.key: result.error for result in outcome.results if result.error}
-
-
-def _live_services(live: Mapping[Key, JsonObject]) -> frozenset[ServiceId]:
-    labels = ((key.namespace, (found.get("metadata") or {}).get("labels") or {}) for key, found in live.items())
-    return frozenset(
-        ServiceId(namespace, own[vocabulary.SERVICE_NAME])
-        for namespace, own in labels
-        if vocabulary.SERVICE_NAME in own
-    )
-
-
-def _remains(changes: Iterable[Change], errors: Mapping[Key, str], done: set[Key]) -> bool:
-    """Tell whether a service that left git is still there, and not only its kept cache."""
-    return any(
-        change.action is not Action.KEEP and (change.hold is not None or change.key in errors or change.key not in done)
-        for change in changes
-    )
-
-
-def _places(outcome: Outcome) -> Mapping[str, tuple[int, ...]]:
-    """Return path -> the lines where its documents begin."""
-    parsed = outcome.plan.parsed
-    found: dict[str, set[int]] = defaultdict(set)
-    for origin in (
-        *(spec.origin for spec in parsed.services),
-        *(model.origin for model in parsed.models),
-        *(broken.origin for broken in parsed.invalid),
-    ):
-        found[origin.path].add(origin.line)
-    return {path: tuple(sorted(lines)) for path, lines in found.items()}
-
-
-def _problem(broken: Invalid, problems: Iterable[Problem], places: Mapping[str, tuple[int, ...]]) -> Problem | None:
-    """Return the first error in the service's own document, else in its file, None when there is none."""
-    errors = [found for found in problems if found.path == broken.origin.path and found.severity is Severity.ERROR]
-    begins = broken.origin.line
-    ends = min((line for line in places.get(broken.origin.path, ()) if line > begins), default=None)
-    own = [found for found in errors if found.line >= begins and (ends is None or found.line < ends)]
-    return min(own or errors, default=None)
-
-
-def holds(changes: Iterable[Change]) -> tuple[tuple[Change, Hold], ...]:
-    """Return the changes that wait, with their holds; a kept cache is not waiting."""
-    return tuple(
-        (change, change.hold)
-        for change in changes
-        if change.hold is not None and change.hold.reason is not HoldReason.RETAINED
-    )
-
-
 def _count_holds(found: Iterable[Case]) -> Mapping[HoldReason, int]:
-    counts: dict[HoldReason, int] = defaultdict(int)
-    for case in found:
-        for reason in {hold.reason for _, hold in holds(case.changes)}:
-            counts[reason] += 1
-    return counts
+    return Counter(reason for case in found for reason in {hold.reason for _, hold in cases.holds(case.changes)})
 
 
 def _state(case: Case, scene: _Scene) -> ServiceState:
@@ -197,7 +76,7 @@ def _state(case: Case, scene: _Scene) -> ServiceState:
         cause=verdict.cause,
         message=verdict.message,
         next_action=verdict.next_action,
-        origin=_origin(case),
+        origin=case.origin,
         ready=health.ready if health else 0,
         desired=health.desired if health else _wanted_replicas(spec),
         nodes=tuple(sorted(health.nodes)) if health else (),
@@ -230,14 +109,17 @@ def _verdict(case: Case, scene: _Scene) -> Verdict:
 def _invalid(case: Case, scene: _Scene) -> Verdict | None:
     if case.invalid is None:
         return None
-    stays = "It keeps running as it was." if scene.runs else "Its manifests stay as they were."
+    stays = _stays(scene)
     if not case.live:
         stays = "Nothing of it runs." if scene.runs else "Nothing of it is rendered."
     if case.problem is None:
         return Verdict(Phase.INVALID, "", f"Its spec has errors. {stays}", "Mend the problems listed below, and push.")
-    found = case.problem
-    place = f"{found.path}:{found.line}" if found.line else found.path
-    return Verdict(Phase.INVALID, found.code, f"{_sentence(found.message)} {stays}", f"Mend {place}, and push.")
+    action = advice.of_problem(case.problem)
+    return Verdict(Phase.INVALID, case.problem.code, _sentence(f"{_ended(case.problem.message)} {stays}"), action)
+
+
+def _stays(scene: _Scene) -> str:
+    return "It keeps running as it was." if scene.runs else "Its manifests stay as they were."
 
 
 def _failed(case: Case, _: _Scene) -> Verdict | None:
@@ -248,12 +130,15 @@ def _failed(case: Case, _: _Scene) -> Verdict | None:
 
 
 def _held(case: Case, scene: _Scene) -> Verdict | None:
-    waiting = holds(case.changes)
+    waiting = cases.holds(case.changes)
     if not waiting:
         return None
-    change, hold = next((found for found in waiting if found[0].key.kind in _WORKLOADS), waiting[0])
+    change, hold = next((found for found in waiting if found[0].key.kind in cases.WORKLOADS), waiting[0])
+    if hold.reason is HoldReason.INCOMPLETE and case.spec is None and case.problem is not None:
+        message = f"Its file cannot be read: {_ended(case.problem.message)} {_stays(scene)}"
+        return Verdict(Phase.HELD, hold.reason.value, message, advice.of_problem(case.problem))
     action = advice.of_hold(hold.reason, services=scene.held.get(hold.reason, 1), cluster=scene.cluster)
-    what = "" if change.key.kind in _WORKLOADS else f"{change.key.kind} {change.key.name}: "
+    what = "" if change.key.kind in cases.WORKLOADS else f"{change.key.kind} {change.key.name}: "
     message = f"{what}Not {_DONE[change.action]}. {_sentence(hold.message)}"
     return Verdict(Phase.HELD, hold.reason.value, message, action)
 
@@ -291,24 +176,16 @@ def _running(case: Case, _: _Scene) -> Verdict | None:
 
 def _sentence(text: str) -> str:
     """Return the text with a capital and a full stop, on one line."""
+    ended = _ended(text)
+    return ended[:1].upper() + ended[1:]
+
+
+def _ended(text: str) -> str:
+    """Return the text on one line with a full stop, except behind a command or path, which people copy."""
     line = " ".join(text.split())
-    if not line:
-        return ""
-    ended = line if line[-1] in ".?!:;" else f"{line}."
-    return ended[0].upper() + ended[1:]
-
-
-def _origin(case: Case) -> Origin | None:
-    """Return where the spec stands; for a service that left git, the file that its objects say they came from."""
-    if case.spec is not None:
-        return case.spec.origin
-    if case.invalid is not None:
-        return case.invalid.origin
-    for change in case.changes:
-        annotations = ((change.live or {}).get("metadata") or {}).get("annotations") or {}
-        if vocabulary.SOURCE in annotations:
-            return Origin(annotations[vocabulary.SOURCE], 0)
-    return None
+    if not line or line[-1] in ".?!:;" or {"=", "/"} & set(line.rpartition(" ")[2]):
+        return line
+    return f"{line}."
 
 
 def _wanted_replicas(spec: Service | None) -> int:

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from reconciler.core.model.change import HoldReason
 from reconciler.core.model.health import Phase
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.report import ServiceState, Status
+from reconciler.core.model.source import Report
 from reconciler.core.model.spec import Origin
 from reconciler.core.report import facts
 
@@ -19,10 +19,14 @@ SCHEMA: Final = "llmkube.dev/status/v1"
 _FAMILY: Final = "llmkube.dev/status/"
 
 
-def to_json(outcome: Outcome, states: tuple[ServiceState, ...], applied: str) -> bytes:
-    """Return `status.json`: keys in a fixed order, lists sorted, one line feed at the end."""
+def to_json(outcome: Outcome, states: tuple[ServiceState, ...], previous: Status | None) -> bytes:
+    """Return `status.json`: keys in a fixed order, lists sorted, one line feed at the end.
+
+    Of the previous status it takes the commit that was last fully applied, while this one is not.
+    """
     plan = outcome.plan
     counts = Counter(state.phase for state in states)
+    applied = plan.snapshot.revision if facts.settled(outcome) else previous.applied if previous else ""
     document = {
         "schema": SCHEMA,
         "cluster": facts.cluster(outcome),
@@ -59,15 +63,10 @@ def to_json(outcome: Outcome, states: tuple[ServiceState, ...], applied: str) ->
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
 
 
-def applied(outcome: Outcome, before: str) -> str:
-    """Return the last commit of which nothing waits, failed or is invalid: this one, else `before`, the one until now.
-
-    Commits after it may lift a guard by a trailer, since what they ask for is still to be done.
-    """
-    waits = any(change.hold and change.hold.reason is not HoldReason.RETAINED for change in outcome.changes)
-    failed = any(result.error for result in outcome.results)
-    whole = outcome.plan.complete and not (waits or failed or outcome.interrupted)
-    return outcome.plan.snapshot.revision if whole else before
+def read(report: Report) -> Status | None:
+    """Return the status of a report that was published, None when it has none that can be read."""
+    found = read_status(report.files.get("status.json", b""))
+    return found if isinstance(found, Status) else None
 
 
 def read_status(content: bytes) -> Status | Problem:
@@ -142,7 +141,7 @@ def _status(document: Mapping[str, Any]) -> Status:
         url=_text(source["url"]),
         branch=_text(source["branch"]),
         revision=_text(source["revision"]),
-        applied=_text(source.get("applied", "")),
+        applied=_text(source["applied"]),
         plan_hash=_text(plan["hash"]),
         complete=plan["complete"] is True,
         incomplete_reason=_text(plan["incompleteReason"]),

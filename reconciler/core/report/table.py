@@ -58,7 +58,7 @@ def where(state: ServiceState) -> str:
 
 
 def spec(state: ServiceState) -> str:
-    """Return `path:line`; the path and `(gone)` for a service that left git."""
+    """Return `path:line`; the path and `(gone)` for a service that left git, and whose file has no error either."""
     if state.origin is not None and not state.origin.line:
         return f"{state.origin.path} (gone)"
     return state.spec or NOTHING

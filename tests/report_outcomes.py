@@ -29,8 +29,6 @@ from reconciler.core.rules import names, vocabulary
 REVISION = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 NAMESPACE = "llm"
 
-INCOMPLETE = Hold(HoldReason.INCOMPLETE, "nothing is deleted while not all specs can be read: models/mistral/llm.yaml")
-
 
 def service(name: str, gpus: int = 0, *, line: int = 1, replicas: int = 1, suspend: bool = False) -> Service:
     model = Model(
@@ -89,7 +87,7 @@ def node(name: str, gpus: int, *, schedulable: bool = True) -> Node:
     return Node(name, {}, (), {"cpu": "64", "nvidia.com/gpu": str(gpus)}, schedulable=schedulable)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Scene:
     """A fleet in the making. `health` maps a service's name; a name without one has no live Deployment.
 
