@@ -77,7 +77,7 @@ def holds(changes: Iterable[Change]) -> tuple[tuple[Change, Hold], ...]:
     return tuple(
         (change, change.hold)
         for change in changes
-        if change.hold is not None and change.hold.reason is not HoldReason.RETAINED
+        if change.hold is not None and change.hold.reason not in {HoldReason.INVALID, HoldReason.RETAINED}
     )
 
 
