@@ -32,7 +32,7 @@ def known(message: str) -> str:
 
 
 _UNSCHEDULABLE: Final = (
-    (re.compile(r"Insufficient ([\w./-]+)"), r"Insufficient \1"),
+    (re.compile(r"Insufficient ([\w/-]+(?:\.[\w/-]+)*)"), r"Insufficient \1"),
     (re.compile(r"untolerated taint(?:\(s\))? ?\{([^}]*)\}"), r"untolerated taint \1"),
     (re.compile(r"untolerated taint\(s\)"), r"untolerated taint"),
     (re.compile(r"didn't match Pod's node affinity/selector"), r"no node matches the node selector or affinity"),
