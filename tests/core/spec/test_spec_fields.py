@@ -50,10 +50,8 @@ def at(result: Parsed, path: str) -> Any:
     root, *steps = path.split(".")
     value: Any = {"service": result.services[0], "model": result.services[0].model, "fleet": result.fleet}[root]
     for step in steps:
-        if step.isdigit():
-            value = value[int(step)]
-        else:
-            value = value[step] if isinstance(value, dict) else getattr(value, step)
+        key = int(step) if step.isdigit() else step
+        value = value[key] if isinstance(value, dict) or step.isdigit() else getattr(value, step)
     return plain(value)
 
 
