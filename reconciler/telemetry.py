@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _REDACTIONS: Final = (
     (re.compile(r"(?<=://)[^/\s@]*:?[^/\s]*@"), ""),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
+    (re.compile(r"(?i)\b(bearer|authorization\W+(?:basic|token))\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
     (re.compile(r"\bhf_[A-Za-z0-9]{8,}"), "hf_***"),
     (re.compile(r"\b(gh[pousr]|glpat|github_pat)[_-][A-Za-z0-9_-]{8,}"), r"\1_***"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"), "***"),

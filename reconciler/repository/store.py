@@ -11,6 +11,7 @@ from typing import Final, NoReturn, Self
 
 from reconciler.core.model.source import Commit, Entry, Published, Report, Snapshot
 from reconciler.errors import SourceError, UsageError
+from reconciler.ports import Stop
 from reconciler.repository import address, objects
 from reconciler.repository.address import Address, Credentials
 from reconciler.repository.git import GitError, GitRunner, OnCommand, Ssh, ignore
@@ -96,6 +97,10 @@ class GitSource:
         """Remove the private store. A given directory stays, for the next start."""
         if self._private:
             shutil.rmtree(self._private, ignore_errors=True)
+
+    def heed(self, stop: Stop) -> None:
+        """From now on, give up waiting for the remote when the stop is requested: with a SourceError."""
+        self._runner.stop = stop
 
     def snapshot(self) -> Snapshot:
         """Return all files of the head of the branch. One ls-remote; fetches and lists only what is new.
@@ -192,7 +197,7 @@ class GitSource:
     def _fetch_head(self, branch: str) -> None:
         source = "HEAD" if branch == "HEAD" else f"{_HEADS}{branch}"
         refspecs = [f"+{source}:{_SOURCE}"]
-        fresh = self._snapshot is None and not (self._runner.directory / "packed-refs").exists()
+        fresh = not any((self._runner.directory / name).exists() for name in (_SOURCE, "packed-refs"))
         depth = [f"--depth={self._settings.depth}"] if fresh and self._settings.depth else []
         try:
             self._fetch(*depth, refspecs=refspecs)

@@ -19,8 +19,8 @@ _ENTITY: Final = re.compile(r"&(?=[#A-Za-z])")
 _SCHEME: Final = re.compile(r":(?=//)")
 _WWW: Final = re.compile(r"(?i)\b(www)\.")
 
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-"""Unicode categories that break lines, turn the writing direction, or show nothing."""
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Unicode categories that break lines, turn the writing direction, show nothing, or are no characters (U+FFFE)."""
 
 
 def line(raw: str, limit: int = MESSAGE) -> str:

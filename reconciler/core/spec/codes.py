@@ -62,6 +62,7 @@ CODES: Final[Mapping[str, str]] = {
     "too-deep": "text that nests too deep",
     "too-many-documents": "a file with more documents than the cap",
     "too-many-nodes": "a file with more values than the cap",
+    "too-many-problems": "a file with more problems than are shown",
     "unknown-field": "a field that the kind does not have",
     "unknown-kind": "a kind or version of our groups that is not served",
     "unknown-model": "a reference to a Model that is not there",

@@ -14,7 +14,7 @@ from reconciler.core.spec.drafts import Draft, File, Finding, Head
 from reconciler.core.spec.explain import explain, nearest
 from reconciler.core.spec.loading import Builder, TooDeepError, compose
 from reconciler.core.spec.options import API_VERSION, FLEET_API_VERSION, FLEET_GROUP, GROUP, MARKS, Options
-from reconciler.core.spec.places import Places, path_to, pointer, start_of
+from reconciler.core.spec.places import Places, paths_to, pointer, start_of
 from reconciler.core.spec.schemas import Schemas
 
 _READERS: Final[dict[str, Callable[[Head, Any], tuple[Draft | None, tuple[Finding, ...]]]]] = {
@@ -48,7 +48,12 @@ class _Reading:
 
     def file(self) -> File:
         keep = self.content if self.drafts else b""
-        return File(self.path, tuple(sorted(self.problems)), tuple(self.named), tuple(self.drafts), keep)
+        cap = self.options.caps.problems
+        problems = sorted(self.problems)
+        if len(problems) > cap:
+            message = f"only {cap} problems of this file are shown; mend them to see the others"
+            problems = [Problem(self.path, 0, 0, "", "too-many-problems", message), *problems[:cap]]
+        return File(self.path, tuple(problems), tuple(self.named), tuple(self.drafts), keep)
 
 
 def parse_file(path: str, content: bytes, schemas: Schemas, options: Options) -> File:
@@ -106,7 +111,7 @@ def _read_documents(reading: _Reading) -> None:
     count = 0
     try:
         for index, root in enumerate(compose(reading.content, reading.options.caps)):
-            count += 1
+            count += not _is_blank(root)
             if index >= cap:
                 reading.say(start_of(root), "too-many-documents", f"the file has more than {cap:,} documents; split it")
                 return
@@ -142,9 +147,10 @@ def _read_document(reading: _Reading, builder: Builder, index: int, root: Node) 
         return
     before = len(builder.faults)
     value = builder.build(root)
-    faults = builder.faults[before:]
+    faults = builder.faults[before : before + reading.options.caps.problems + 1]
+    paths = paths_to(root, {fault.node for fault in faults}) if faults else {}
     for fault in faults:
-        reading.say(start_of(fault.node), fault.code, fault.message, pointer(path_to(root, fault.node)))
+        reading.say(start_of(fault.node), fault.code, fault.message, pointer(paths.get(fault.node, ())))
     head = _head(root, index, kind)
     if head.name:
         reading.named.append(head)
@@ -156,7 +162,7 @@ def _read_value(reading: _Reading, head: Head, value: dict[str, Any], *, usable:
     schema = head.kind.lower()
     findings: tuple[Finding, ...] = _notes(reading.schemas, schema, value)
     if not reading.schemas.accepts(schema, value):
-        findings += explain(reading.schemas.by_name[schema], value) or (
+        findings += explain(reading.schemas.by_name[schema], value, reading.options.caps.problems + 1) or (
             Finding((), "bad-value", f"this does not keep the schema of {head.kind}"),
         )
     elif usable:
@@ -205,7 +211,7 @@ def _is_ours(reading: _Reading, index: int, root: Node, api_version: str, kind: 
     """Tell whether the document is one that we read; say why not, unless it is to be passed over."""
     if _API_VERSIONS.get(kind) == api_version:
         return True
-    if isinstance(root, ScalarNode) and root.value in {"", "~", "null"}:
+    if _is_blank(root):
         return False
     ours = api_version.partition("/")[0] in (GROUP, FLEET_GROUP)
     if reading.options.ignore_other_kinds and not ours and (api_version or not _holds_mark(reading, root)):
@@ -215,6 +221,10 @@ def _is_ours(reading: _Reading, index: int, root: Node, api_version: str, kind: 
     place = reading.places.find(index, (key,), at_key=False) if key else start_of(root)
     reading.say(place, code, message, f"/{key}" if key else "")
     return False
+
+
+def _is_blank(root: Node) -> bool:
+    return isinstance(root, ScalarNode) and root.value in {"", "~", "null"}
 
 
 def _holds_mark(reading: _Reading, root: Node) -> bool:

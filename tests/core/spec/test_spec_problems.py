@@ -67,7 +67,9 @@ ALL = sorted(FIXTURES.glob("*.yaml"))
 @pytest.mark.parametrize("fixture", ALL, ids=lambda fixture: fixture.stem)
 def test_a_fixture_has_the_problems_that_it_marks(fixture: Path) -> None:
     found = problems_of(fixture)
-    assert sorted((p.line, p.column, p.code) for p in found) == expected(fixture.read_bytes()), "\n".join(map(str, found))
+    assert sorted((p.line, p.column, p.code) for p in found) == expected(fixture.read_bytes()), "\n".join(
+        map(str, found)
+    )
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
