@@ -12,6 +12,7 @@ from reconciler import __version__, cache, pipeline, resources
 from reconciler.core import manifests, spec
 from reconciler.core.model.policy import Allowance, Policy
 from reconciler.core.model.source import Snapshot
+from reconciler.core.model.spec import Parsed
 from reconciler.errors import UsageError
 from reconciler.ports import Source, Target
 
@@ -45,6 +46,12 @@ def reader(**given: Any) -> pipeline.Reader:
     )
     version = f"{__version__} {manifests.RENDERER_VERSION} {options}"
     return pipeline.Reader(resources.schemas(), resources.flags(), options, cache.Cache(version))
+
+
+def require_files(parsed: Parsed) -> None:
+    """Refuse to call a place valid in which there is nothing to check: a wrong folder would pass in CI."""
+    if parsed.files == 0 and not parsed.problems:
+        raise UsageError("no spec file here: llm.yaml and *.llm.yaml are read, others with --include '**/*.yaml'")
 
 
 @contextmanager
