@@ -88,7 +88,9 @@ def test_a_kept_cache_does_not_hold_its_service() -> None:
     assert state(replace(ALL_GOOD, retained=("mistral",)), "mistral").phase is Phase.READY
 
 
-@pytest.mark.parametrize("reason", [reason for reason in HoldReason if reason is not HoldReason.RETAINED])
+@pytest.mark.parametrize(
+    "reason", [reason for reason in HoldReason if reason not in {HoldReason.INVALID, HoldReason.RETAINED}]
+)
 def test_every_other_hold_is_told_with_its_reason_and_a_next_action(reason: HoldReason) -> None:
     scene = replace(ALL_GOOD, updated=(), held={"mistral": (Action.UPDATE, Hold(reason, "for a reason"))})
     found = state(scene, "mistral")

@@ -117,5 +117,10 @@ def test_an_incomplete_deletion_keeps_the_applied_revision() -> None:
     assert status(written(INVALID)).applied == ""
 
 
+def test_an_invalid_service_alone_does_not_keep_old_trailers_alive() -> None:
+    held = {"mistral": INVALID.held["mistral"]}
+    assert status(written(replace(INVALID, held=held))).applied == REVISION
+
+
 def test_a_foreign_object_does_not_keep_old_trailers_alive() -> None:
     assert status(written(FOREIGN)).applied == REVISION
