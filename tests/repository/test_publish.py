@@ -218,3 +218,18 @@ def test_a_changed_report_costs_four_commands(source: GitSource, commands: Comma
     commands.clear()
     source.publish(report("1"))
     assert [command[0] for command in commands] == ["rev-list", "fast-import", "rev-parse", "push"]
+
+
+def test_reports_elsewhere_are_looked_at_once_a_tick(
+    source: GitSource, opened: Opened, tmp_path: Path, commands: Commands
+) -> None:
+    reports = make_remote(tmp_path / "elsewhere")
+    url = source.snapshot().url
+    writer = opened(url, report_url=reports.url)
+    writer.snapshot()
+    writer.publish(report())
+    commands.clear()
+    writer.snapshot()
+    writer.previous()
+    writer.publish(report())
+    assert [command[0] for command in commands] == ["ls-remote", "ls-remote"]
