@@ -37,6 +37,9 @@ _CONFIG: Final = (
     ("fetch.recurseSubmodules", "false"),
     ("gc.autoDetach", "false"),
     ("http.followRedirects", "false"),
+    # A git that outlives us (a second SIGTERM) must end by itself.
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
     ("init.defaultBranch", "main"),
     ("log.showSignature", "false"),
     ("maintenance.autoDetach", "false"),

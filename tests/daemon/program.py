@@ -1,7 +1,7 @@
 """A daemon with a tiny tick, for tests that need a real process: it writes each thing it does to a file.
 
-Usage: program.py FILE KIND [PORT], KIND being steps, quiet, stubborn or failing. With a port it answers there, and ticks
-only when asked.
+Usage: program.py FILE KIND [PORT], KIND being steps, quiet, stubborn or failing. With a port it answers there, and
+ticks only when asked.
 """
 
 import sys
