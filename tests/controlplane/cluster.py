@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ if __name__ == "__main__":  # run as a file: the folder above is the one to impo
 
 import urllib3
 
-from controlplane import api, build, components, nodes, volumes
+from controlplane import api, build, components, nodes, pods, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class Cluster:
 
     place: components.Place
     supervisor: subprocess.Popen[bytes]
-    tokens: dict[tuple[str, str], str]
+    tokens: dict[tuple[str, str], str] = field(repr=False)
     admin: api.Api
     volumes: volumes.Binder
 
@@ -151,6 +151,7 @@ def _attempt(binaries: build.Binaries, users: tuple[str, ...]) -> Cluster:
         _order(supervisor, "kube-scheduler", components.scheduler(place, binaries))
         _order(supervisor, "kwok", components.kwok(place, binaries))
         _await_accounts(place, admin)
+        pods.install(admin)
         return Cluster(place, supervisor, minted, admin, volumes.start(admin))
     except BaseException:
         _end(supervisor, place.folder)
