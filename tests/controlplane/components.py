@@ -51,6 +51,10 @@ class Place:
         return f"https://{LOOPBACK}:{self.ports.apiserver}"
 
     @property
+    def kubelet(self) -> str:
+        return f"https://{LOOPBACK}:{self.ports.kubelet}"
+
+    @property
     def certificate(self) -> Path:
         """The certificate that the API server signs for itself as it starts, with its authority."""
         return self.folder / "certificates" / "apiserver.crt"
