@@ -163,7 +163,8 @@ class Builder:
         raise _OverCapError
 
     def _fault(self, node: Node, code: str, message: str) -> None:
-        self.faults.append(Fault(node, code, message))
+        if len(self.faults) <= self.caps.problems:  # one more than is shown tells that there are more
+            self.faults.append(Fault(node, code, message))
 
     def _scalar(self, node: ScalarNode) -> Any:
         tag = node.tag

@@ -13,8 +13,8 @@ from reconciler.core.spec.loading import Builder, compose
 from reconciler.core.spec.scalars import NotANumberError, plain
 
 HEAD = b"apiVersion: inference.llmkube.dev/v1alpha1\nkind: Model\nmetadata: {name: m}\n"
-SECONDS = 3.0
-"""Far above what any of these takes (about 0.1 s), far below what a bomb would."""
+SECONDS = 15.0
+"""Far above what any of these takes (at most about 1 s), far below what a bomb would."""
 
 
 def load(text: str) -> Any:
