@@ -206,6 +206,13 @@ def test_a_document_that_misspells_api_version_is_an_error_even_then() -> None:
     assert codes(link({"a.yaml": text}, ignore_other_kinds=True)) == [("a.yaml", "no-kind")]
 
 
+def test_a_list_with_objects_of_ours_is_an_error_even_then() -> None:
+    text = f"apiVersion: v1\nkind: List\nitems:\n  - {API.strip()}\n    kind: Model\n"
+    parsed = link({"a.yaml": text}, ignore_other_kinds=True)
+    assert codes(parsed) == [("a.yaml", "other-kind")]
+    assert "write its items as documents" in parsed.problems[0].message
+
+
 def test_an_exported_object_is_read_with_notes_alone() -> None:
     text = service().replace(
         "metadata: {name: s}",
