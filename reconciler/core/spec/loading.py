@@ -50,14 +50,15 @@ class PureLoader(_Resolver, yaml.reader.Reader, yaml.scanner.Scanner, yaml.parse
         yaml.composer.Composer.__init__(self)
 
     def dispose(self) -> None:
-        pass
+        """Do nothing: there is no C memory to give back."""
 
 
 def _loader() -> Any:
     """Return the fastest loader there is; the types of both are PyYAML's secret."""
     if not yaml.__with_libyaml__:
         return PureLoader
-    return type("_FastLoader", (_Resolver, yaml.cyaml.CParser), {})  # type: ignore[attr-defined]  # the stubs hide it
+    parser = yaml.cyaml.CParser  # type: ignore[attr-defined]  # the stubs hide it
+    return type("FastLoader", (_Resolver, parser), {})
 
 
 FastLoader: Final[Any] = _loader()
