@@ -71,7 +71,8 @@ class TooDeepError(Exception):
 def compose(content: bytes, caps: Caps, kind: Any = FastLoader) -> Iterator[Node]:
     """Yield the root node of each document. yaml.YAMLError, or TooDeepError, when the text is none.
 
-    Composing recurses in C, where depth is the machine's stack: text that could nest deep is measured first. `kind` is one of the two loaders.
+    Composing recurses in C, where depth is the machine's stack: text that could nest deep is measured first.
+    `kind` is one of the two loaders.
     """
     if len(_OPENERS.findall(content)) > _SAFE_DEPTH:
         _measure(content, caps)
