@@ -53,3 +53,11 @@ class Target(Protocol):
     def record(self, inventory: Inventory, plan: Plan) -> None:
         """Write the inventory's parent: before the first change with all that will be, after the last with what is."""
         ...
+
+
+class Stop(Protocol):
+    """Whether somebody asked the process to end. Looked at between any two effects, never within one."""
+
+    def requested(self) -> bool:
+        """Tell whether to start nothing new."""
+        ...

@@ -20,6 +20,8 @@ class Action(StrEnum):
 class HoldReason(StrEnum):
     """Why a change is not carried out now."""
 
+    INVALID = "invalid"
+    """Its spec has errors: it stays as it is."""
     INCOMPLETE = "incomplete"
     """Some specs could not be read: nothing is deleted."""
     DELETIONS = "deletions"

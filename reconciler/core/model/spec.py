@@ -159,6 +159,8 @@ class Engine:
     reasoning_budget_message: str = ""
     bind_address: str = "0.0.0.0"  # noqa: S104  # a pod is reached by its address; some nodes have no IPv6
     extra_args: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    """The flags, in the spelling of our own rendering, that `extra_args` give instead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,4 +334,6 @@ class Parsed:
     invalid: tuple[Invalid, ...]
     complete: bool
     incomplete_reason: str = ""
+    empty: bool = False
+    """Everything was read and there is no service in it: not complete either, unless someone said so."""
     files: int = 0

@@ -162,6 +162,12 @@ def parse_args(args: Sequence[str], flags: Flags) -> tuple[tuple[str, tuple[str,
     return tuple(parsed)
 
 
+def replaced(args: Sequence[str], flags: Flags, rendered: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the rendered flags that the arguments give, by whatever alias, or switch off."""
+    given = {flag.name for name, _ in parse_args(args, flags) if (flag := flags.find(name))}
+    return tuple(name for name in rendered if (flag := flags.find(name)) and flag.name in given)
+
+
 def canonical(spelling: str, flags: Flags) -> str:
     """Return the flag's one name, also for a negation: `-ngl` -> `--n-gpu-layers`; the spelling itself when unknown."""
     flag = flags.find(spelling)

@@ -1,0 +1,71 @@
+"""`llmkube sync`."""
+
+from typing import Any
+
+import click
+
+from reconciler import pipeline
+from reconciler.cli import options, output, progress, wiring
+from reconciler.cli.answer import Answer, Synced
+from reconciler.core.model.change import HoldReason
+from reconciler.core.model.outcome import Outcome
+from reconciler.core.model.problem import Severity
+from reconciler.core.model.source import Published
+
+
+@click.command(name="sync")
+@options.specs
+@options.repository
+@options.reports
+@options.target
+@options.guards
+@options.setting("--no-report", is_flag=True, help="Do not write a report to git.")
+@options.output("text", "json")
+def command(**given: Any) -> int:
+    """Do one tick: apply what changed, prune what left git, commit a report.
+
+    \b
+      llmkube sync --repo URL --target dir:rendered   render into a folder
+      llmkube sync --repo URL --target cluster        apply to the cluster of the kubeconfig
+
+    Exit code: 0 all well, 1 something was held back, invalid or failed, 2 an error.
+    """  # noqa: D301  # \b is click's mark for text that must not be wrapped
+    return output.show(_sync(**given), given["output"])
+
+
+def _sync(**given: Any) -> Answer:
+    reader = wiring.reader(**given)
+    target = wiring.target(**given)
+    with wiring.repository(**given) as source:
+        proposal = pipeline.propose(source, target, reader, wiring.orders(**given))
+        due = sum(1 for change in proposal.changes if change.writes)
+        with progress.bar("applying", due) as told:
+            outcome = pipeline.carry_out(proposal, target, wiring.NeverStop(), told)
+        published = Published("", written=False)
+        if not given["no_report"]:
+            _, published = pipeline.publish(outcome, source)
+    return Answer(_told(outcome, published, given["cluster_name"]), exit_code(outcome, published))
+
+
+def exit_code(outcome: Outcome, published: Published) -> int:
+    """Return 0 when all that git wants is so, 1 when something waits, is wrong or failed."""
+    held = any(change.hold and change.hold.reason is not HoldReason.RETAINED for change in outcome.changes)
+    failed = any(result.error for result in outcome.results)
+    wrong = any(problem.severity is Severity.ERROR for problem in outcome.plan.parsed.problems)
+    return int(held or failed or wrong or bool(published.error) or outcome.interrupted)
+
+
+def _told(outcome: Outcome, published: Published, cluster: str) -> Synced:
+    snapshot = outcome.plan.snapshot
+    return Synced(
+        cluster=cluster,
+        branch=snapshot.branch,
+        revision=snapshot.revision,
+        changes=outcome.changes,
+        results=outcome.results,
+        problems=outcome.plan.parsed.problems,
+        plan_hash=outcome.plan.hash,
+        report=published.revision if published.written else "",
+        report_error=published.error,
+        interrupted=outcome.interrupted,
+    )
