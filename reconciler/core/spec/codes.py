@@ -53,6 +53,7 @@ CODES: Final[Mapping[str, str]] = {
     "registry-not-allowed": "an image outside the allow-list",
     "reserved-key": "a label or annotation that belongs to the reconciler",
     "second-fleet": "more than one Fleet",
+    "secret-in-env": "a token or password as the plain value of an environment variable",
     "secret-in-source": "a password in a URL",
     "source-suffix": "a source that does not end in .gguf",
     "speculative": "a draft model for a kind of speculation that reads none",

@@ -106,7 +106,8 @@ def _enum(path: Path, value: object, schema: JsonObject) -> Finding:
 
 def _wrong_type(value: object, schema: JsonObject) -> str:
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    message = f"{shown(value)} is {_name(value)}, where {' or '.join(_WORDS[word] for word in wanted)} is wanted"
+    subject = "this" if isinstance(value, dict | list) else shown(value)
+    message = f"{subject} is {_name(value)}, where {' or '.join(_WORDS[word] for word in wanted)} is wanted"
     if "string" in wanted and isinstance(value, bool | int | float):
         return f"{message}; quote it"
     if "boolean" in wanted and isinstance(value, str) and value.lower() in _BOOLEANS:
