@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _REDACTIONS: Final = (
     (re.compile(r"(?<=://)[^/\s@]*:?[^/\s]*@"), ""),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
+    (re.compile(r"(?i)\b(bearer|authorization\W+(?:basic|token))\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
     (re.compile(r"\bhf_[A-Za-z0-9]{8,}"), "hf_***"),
     (re.compile(r"\b(gh[pousr]|glpat|github_pat)[_-][A-Za-z0-9_-]{8,}"), r"\1_***"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"), "***"),
@@ -132,7 +133,7 @@ class _Sink:
     def _as_json(self, record: "Record", trace: str) -> str:
         fields = {key: self._clean(str(value)) for key, value in sorted(record["extra"].items())}
         fixed = {
-            "time": record["time"].astimezone().isoformat(timespec="milliseconds"),
+            "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
             "level": record["level"].name.lower(),
             "message": self._clean(record["message"]),
         }

@@ -49,7 +49,13 @@ INVALID: Final = replace(
     ),
     incomplete=_ONE_ERROR.removeprefix("nothing is deleted while not all specs can be read: "),
     health={**ALL_GOOD.health, "phi": ready("gpu-b")},
-    held=dict.fromkeys(("mistral", "phi"), (Action.DELETE, Hold(HoldReason.INCOMPLETE, _ONE_ERROR))),
+    held={
+        "mistral": (
+            Action.KEEP,
+            Hold(HoldReason.INVALID, "it stays as it is, since its spec has errors: models/mistral/llm.yaml:9"),
+        ),
+        "phi": (Action.DELETE, Hold(HoldReason.INCOMPLETE, _ONE_ERROR)),
+    },
     updated=(),
 )
 

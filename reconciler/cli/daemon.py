@@ -20,7 +20,7 @@ from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.source import Published
 from reconciler.daemon import endpoints, loop
 from reconciler.errors import UsageError
-from reconciler.ports import Source, Stop, Target
+from reconciler.ports import Remote, Stop, Target
 
 
 def run(clock: Callable[[], datetime], **given: Any) -> int:
@@ -49,7 +49,7 @@ class Ticker:
 
     def __init__(
         self,
-        source: Source,
+        source: Remote,
         target: Target,
         reader: pipeline.Reader,
         orders: pipeline.Orders,
@@ -67,6 +67,7 @@ class Ticker:
 
     def tick(self, stop: Stop) -> loop.TickResult:
         """Do one tick; errors of the whole tick are raised, of single items logged."""
+        self._source.heed(stop)
         now = self._clock()
         orders = replace(self._orders, now=now, retaken=self._retaken)
         proposal = pipeline.propose(self._source, self._target, self._reader, orders)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from reconciler.core.model.health import Health, ObjectHealth, Phase, ServiceHealth, Status
-from reconciler.core.model.objects import JsonObject, Key, ServiceId
+from reconciler.core.model.objects import JsonObject, Key
 from reconciler.core.model.observed import Observed
-from reconciler.core.rules import causes, vocabulary
+from reconciler.core.rules import causes, ownership, vocabulary
 
 _IMAGE: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _CRASH: Final = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "StartError"})
@@ -24,28 +24,28 @@ def assess(observed: Observed) -> Health:
     """Return the health of every live object, and of each service that has a Deployment."""
     if not observed.runs:
         return Health()
-    pods = _pods_by_service(observed.pods)
+    pods = _pods_by_label(observed.pods)
     objects = {key: _object(key, live) for key, live in observed.live.items()}
     services = {
-        service: _service(live, objects[key], pods.get(service, ()))
+        ownership.service_of(key, live): _service(live, objects[key], pods.get(label, ()))
         for key, live in observed.live.items()
-        if key.kind == "Deployment" and (service := _service_id(live)) is not None
+        if key.kind == "Deployment" and (label := _label(live))
     }
     return Health(objects, services)
 
 
-def _service_id(live: JsonObject) -> ServiceId | None:
-    metadata = live["metadata"]
-    name = (metadata.get("labels") or {}).get(vocabulary.SERVICE_NAME)
-    return ServiceId(metadata.get("namespace", ""), name) if name else None
+def _label(live: JsonObject) -> tuple[str, str] | None:
+    """Return the namespace and the label that a Deployment and its pods have in common."""
+    name = ownership.labels_of(live).get(vocabulary.SERVICE_NAME)
+    return (live["metadata"].get("namespace", ""), name) if name else None
 
 
-def _pods_by_service(pods: Iterable[JsonObject]) -> Mapping[ServiceId, Sequence[JsonObject]]:
-    found: dict[ServiceId, list[JsonObject]] = defaultdict(list)
+def _pods_by_label(pods: Iterable[JsonObject]) -> Mapping[tuple[str, str], Sequence[JsonObject]]:
+    found: dict[tuple[str, str], list[JsonObject]] = defaultdict(list)
     for pod in pods:
-        service = _service_id(pod)
-        if service is not None and not pod["metadata"].get("deletionTimestamp"):
-            found[service].append(pod)
+        label = _label(pod)
+        if label is not None and not pod["metadata"].get("deletionTimestamp"):
+            found[label].append(pod)
     return found
 
 

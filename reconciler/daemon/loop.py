@@ -159,6 +159,8 @@ class Loop:
         try:
             outcome = self._tick(self._stop)
         except ReconcilerError as error:
+            if self._stop.requested():
+                return "interrupted"
             self._errors += 1
             logger.error("tick failed: {}", error)
             return "error"

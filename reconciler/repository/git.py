@@ -9,21 +9,28 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from git.cmd import Git
-from git.exc import GitCommandNotFound
-
 from reconciler.errors import SourceError
+from reconciler.ports import Stop
 from reconciler.repository.address import Address
+
+try:
+    from git.cmd import Git
+    from git.exc import GitCommandNotFound
+except ImportError as error:  # GitPython looks for the program when it is imported
+    raise SourceError("git is not installed, or not in PATH") from error
 
 # A tree of a million files lists in about 100 MB; what says more is a bomb (ten levels of ten equal trees).
 OUTPUT_LIMIT_BYTES: Final = 256 * 1024 * 1024
 # git removes its lock files on SIGTERM, never on SIGKILL.
 _GRACE_SECONDS: Final = 2.0
 _CHUNK_BYTES: Final = 1 << 16
+# How soon a stop is seen: well within the five seconds that the process has.
+_LOOK_SECONDS: Final = 0.25
+_ASKING: Final = frozenset({"ls-remote", "fetch"})
 
 _CONFIG: Final = (
     ("core.hooksPath", "/dev/null"),
@@ -33,6 +40,9 @@ _CONFIG: Final = (
     ("fetch.recurseSubmodules", "false"),
     ("gc.autoDetach", "false"),
     ("http.followRedirects", "false"),
+    # A git that outlives us (a second SIGTERM) must end by itself.
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
     ("init.defaultBranch", "main"),
     ("log.showSignature", "false"),
     ("maintenance.autoDetach", "false"),
@@ -51,8 +61,9 @@ _CAUSES: Final = (
     (r"returned error: 30[1278]", "it redirects elsewhere, which is refused; give the address it redirects to"),
     (
         r"Authentication failed|could not read (Username|Password)|returned error: 40[13]|Permission denied \(",
-        "authentication failed; is the token right, and may it read this repository?",
+        "authentication failed; is the token right, and is it allowed to do this?",
     ),
+    (r"cannot run ssh", "ssh is not installed, or not in PATH"),
     (r"Host key verification failed", "the server's ssh key is not among the known hosts"),
     (
         (
@@ -105,22 +116,32 @@ def ignore(_arguments: tuple[str, ...], _seconds: float) -> None:
     """Take no note of a command."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Never:
+    def requested(self) -> bool:
+        return False
+
+
+@dataclass(slots=True)
 class GitRunner:
-    """git on one object store. `global_config` is a file of ours that takes the place of the user's."""
+    """git on one object store. `global_config` is a file of ours that takes the place of the user's.
+
+    `stop` ends what only asks a remote, in mid-wait; a push, being an effect, is left to end by itself.
+    """
 
     directory: Path
     timeout_seconds: float = 120.0
     ssh: Ssh = Ssh()
     global_config: str = "/dev/null"
     on_command: OnCommand = ignore
+    stop: Stop = field(default_factory=_Never)
 
     def run(self, *arguments: str, address: Address | None = None, stdin: bytes = b"") -> bytes:
         """Return what git wrote to stdout. Without an address every transport is refused. GitError when it fails."""
         started = time.monotonic()
         try:
             with self._started(arguments, address) as process:
-                output, said = _converse(process, stdin, started + self.timeout_seconds)
+                bounds = _Bounds(started + self.timeout_seconds, self.stop if arguments[0] in _ASKING else _Never())
+                output, said = _converse(process, stdin, bounds)
         except GitCommandNotFound as error:
             raise SourceError("git is not installed, or not in PATH") from error
         except _StoppedError as error:
@@ -175,10 +196,25 @@ class GitRunner:
 
 
 class _StoppedError(Exception):
-    """git took too long, or said too much."""
+    """git took too long, or said too much, or nobody waits for it any more."""
 
 
-def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    deadline: float
+    stop: Stop
+
+    def check(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise _StoppedError("git did not finish in time")
+        if self.stop.requested():
+            raise _StoppedError("given up, since the process is to end")
+
+    def wait_seconds(self) -> float:
+        return max(0.0, min(_LOOK_SECONDS, self.deadline - time.monotonic()))
+
+
+def _converse(process: subprocess.Popen[bytes], stdin: bytes, bounds: _Bounds) -> tuple[bytes, bytes]:
     """Feed git and hear it out, both at once. `communicate()` has no bound on what it keeps."""
     heard: dict[int, bytearray] = {}
     waiting = memoryview(stdin)
@@ -189,9 +225,8 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -
         os.set_blocking(process.stdin.fileno(), False)  # type: ignore[union-attr] # we asked for a pipe
         selector.register(process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type] # likewise
         while selector.get_map():
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready and time.monotonic() >= deadline:
-                raise _StoppedError("git did not finish in time")
+            ready = selector.select(bounds.wait_seconds())
+            bounds.check()
             for key, events in ready:
                 if events & selectors.EVENT_WRITE:
                     waiting = _feed(key.fd, waiting)
@@ -201,7 +236,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -
                 if done:
                     selector.unregister(key.fileobj)
                     key.fileobj.close()  # type: ignore[union-attr] # a pipe, not a bare descriptor
-    _wait(process, deadline)
+    _wait(process, bounds.deadline)
     output, said = heard.values()
     return bytes(output), bytes(said)
 

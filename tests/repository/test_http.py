@@ -148,3 +148,17 @@ def test_a_server_that_never_answers_is_given_up(server: GitHttpServer, opened: 
     with pytest.raises(SourceError, match="git did not finish in time"):
         opened(f"{server.url}/remote.git", timeout_seconds=0.3).snapshot()
     assert time.monotonic() - started < 3.0
+
+
+def test_waiting_for_a_server_ends_when_the_process_is_to_end(server: GitHttpServer, opened: Opened) -> None:
+    class Requested:
+        def requested(self) -> bool:
+            return bool(server.requests)
+
+    server.settings.delay_seconds = 60.0
+    source = opened(f"{server.url}/remote.git")
+    source.heed(Requested())
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="given up, since the process is to end"):
+        source.snapshot()
+    assert time.monotonic() - started < 3.0

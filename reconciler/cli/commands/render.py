@@ -42,6 +42,7 @@ def _render(**given: Any) -> Answer:
     with wiring.at_revision(**given) as (source, snapshot):
         desired = plan.build(pipeline.read(source, snapshot, reader), snapshot, None)
     parsed = desired.parsed
+    wiring.require_files(parsed)
     manifests = tuple(planned.manifest for planned in desired.objects)
     folder: Path | None = given["output_dir"]
     if folder is not None:

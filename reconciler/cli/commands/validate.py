@@ -44,7 +44,9 @@ def read(**given: Any) -> Parsed:
     """Return the specs that PATHs, or --repo at --revision, hold."""
     reader = wiring.reader(**given)
     with wiring.at_revision(**given) as (source, snapshot):
-        return pipeline.read(source, snapshot, reader)
+        parsed = pipeline.read(source, snapshot, reader)
+    wiring.require_files(parsed)
+    return parsed
 
 
 def exit_code(problems: tuple[Problem, ...], *, strict: bool) -> int:

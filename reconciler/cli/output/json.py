@@ -74,7 +74,7 @@ def _synced(value: Synced) -> Any:
 @_shape.register
 def _fleet(value: FleetStatus) -> Any:
     return {
-        "schema": "llmkube.dev/fleet/v1",
+        "schema": "llmkube.dev/fleet-status/v1",
         "branch": value.branch,
         "head": value.head,
         "observed": value.observed,

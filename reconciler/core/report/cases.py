@@ -73,7 +73,7 @@ def of(outcome: Outcome) -> tuple[Case, ...]:
 
 
 def holds(changes: Iterable[Change]) -> tuple[tuple[Change, Hold], ...]:
-    """Return the changes that wait, with their holds; a kept cache is not waiting."""
+    """Return the changes that wait, with their holds; a kept cache is not waiting, nor is an invalid service."""
     return tuple(
         (change, change.hold)
         for change in changes

@@ -49,11 +49,11 @@ def _segment(name: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value in the types that YAML's safe dumper knows."""
+    """Return the value in the types that YAML's safe dumper knows; half a surrogate pair, which is no text, is `?`."""
     if isinstance(value, Mapping):
         return {str(name): _plain(below) for name, below in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, str):
-        return str(value)
+        return str(value) if value.isascii() else value.encode(errors="replace").decode()
     return value

@@ -31,7 +31,7 @@ _GLYPHS: Final[Mapping[str, int]] = {"title": 11, "name": 9}
 """Pixels of an average character, by style, of the widest font in use: fonts differ, and text must stay in its card."""
 _CARDS: Final = 120
 """Of each kind; a picture of more is a wall, and the table has them all."""
-_ENTRIES: Final = 24
+_ENTRIES: Final = 12
 """Services named on one card; a CPU node may hold a hundred."""
 _SQUARES: Final = 64
 """On one card; more GPUs than that on one node are told as a number."""

@@ -1,6 +1,7 @@
 """Why a document does not keep its schema, in words that say what would be right."""
 
 import difflib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -21,16 +22,16 @@ _BOOLEANS: Final = {"yes": "true", "on": "true", "y": "true", "no": "false", "of
 _LONGEST: Final = 80
 
 
-def explain(schema: JsonObject, document: object) -> tuple[Finding, ...]:
-    """Return every way in which the document does not keep the schema; empty when it does.
+def explain(schema: JsonObject, document: object, limit: int) -> tuple[Finding, ...]:
+    """Return the ways in which the document does not keep the schema, at most `limit`; empty when it does.
 
     An error of the oracle has validator, instance, absolute_path and schema, but its types are loose.
     """
     # The oracle imports jsonschema, which takes 100 ms, and most runs find nothing to explain.
     from reconciler.core.spec import oracle  # noqa: PLC0415  # lazily, as said above
 
-    findings = [finding for error in oracle.errors(schema, document) for finding in _explain(error, schema)]
-    return tuple(dict.fromkeys(findings))
+    findings = (finding for error in oracle.errors(schema, document) for finding in _explain(error, schema))
+    return tuple(dict.fromkeys(itertools.islice(findings, limit)))
 
 
 def nearest(word: str, words: Sequence[str]) -> str:
@@ -105,7 +106,8 @@ def _enum(path: Path, value: object, schema: JsonObject) -> Finding:
 
 def _wrong_type(value: object, schema: JsonObject) -> str:
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    message = f"{shown(value)} is {_name(value)}, where {' or '.join(_WORDS[word] for word in wanted)} is wanted"
+    subject = "this" if isinstance(value, dict | list) else shown(value)
+    message = f"{subject} is {_name(value)}, where {' or '.join(_WORDS[word] for word in wanted)} is wanted"
     if "string" in wanted and isinstance(value, bool | int | float):
         return f"{message}; quote it"
     if "boolean" in wanted and isinstance(value, str) and value.lower() in _BOOLEANS:

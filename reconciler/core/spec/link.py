@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.spec import Fleet, Invalid, Origin, Parsed, Service
+from reconciler.core.rules import builds, llamacpp
 from reconciler.core.rules.llamacpp import Flags
 from reconciler.core.spec import checks, gpus, services
 from reconciler.core.spec.drafts import Draft, File, Finding, FleetDraft, Head, ModelDraft, ServiceDraft
@@ -146,7 +147,10 @@ def _link_service(linking: _Linking, found: _Found) -> Service | None:
     service, findings = services.settle(found.id, found.origin, draft, model, partner, linking.fleet)
     linking.say_all(found, findings)
     linking.say_all(found, checks.service(service, draft, linking.options, linking.flags))
-    return service
+    if not service.engine.extra_args:
+        return service
+    replaces = llamacpp.replaced(service.engine.extra_args, linking.flags, builds.RENDERED)
+    return replace(service, engine=replace(service.engine, replaces=replaces))
 
 
 def _model(linking: _Linking, found: _Found, path: tuple[str, ...], name: str) -> services.LinkedModel | None:
@@ -198,6 +202,7 @@ def _parsed(linking: _Linking, files: Sequence[File], linked: Sequence[Service])
         invalid=invalid,
         complete=not reason,
         incomplete_reason=reason,
+        empty=bool(reason) and not any(problem.severity is Severity.ERROR for problem in problems),
         files=len(files),
     )
 

@@ -18,6 +18,7 @@ class Caps:
     `bytes`: the API server takes objects of about 1 MiB at most. `scan_bytes`: where other kinds are ignored, a file
     up to this size is searched for our group's name, and larger ones are not read. `depth`: a pod spec nests about
     15 deep. `nodes`: scalars, lists and mappings, each alias counted as often as it is used.
+    `problems`: what is said about one file; who has more mends these first.
     """
 
     bytes: int = 1 << 20
@@ -25,6 +26,7 @@ class Caps:
     documents: int = 1_000
     depth: int = 64
     nodes: int = 100_000
+    problems: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.problem import Severity
 from reconciler.core.model.spec import Fetch, ModelFile, ModelSource
-from reconciler.core.rules import names
 from reconciler.core.spec.drafts import Finding, Path
 
 HUB: Final = "https://huggingface.co"
@@ -18,6 +17,7 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_PAGE: Final = re.compile(r"/([^/]+/[^/]+)/(resolve|blob|raw)/([^/]+)/(.+)")
 _SHARD: Final = re.compile(r"(.*)-([0-9]{5})-of-([0-9]{5})\.gguf")
 _MOST_SHARDS: Final = 100
+_CLAIM: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _BAD_TEXT: Final = re.compile(r"[\s\x00-\x1f\x7f\"'`\\]")
 
 
@@ -31,7 +31,10 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A folder to which file names are added, and the file that the source itself names ("" when it names none)."""
+    """A folder to which file names are added, and the file that the source itself names ("" when it names none).
+
+    `encoded`: file names are percent-encoded already, as their author's URL has them.
+    """
 
     fetch: Fetch
     base: str
@@ -39,7 +42,8 @@ class _Place:
     query: str = ""
     revision: str = ""
     claim: str = ""
-    notes: tuple[Finding, ...] = field(default=())
+    encoded: bool = False
+    notes: tuple[Finding, ...] = ()
 
 
 def read(spec: JsonObject) -> tuple[ModelSource | None, tuple[Finding, ...]]:
@@ -144,22 +148,20 @@ def _http(source: str) -> _Place:
         raise _RefusedError("bad-source", "the URL names no file")
     revision = unquote(page[3]) if page else ""
     base = f"{url.scheme}://{url.netloc}{folder}/"
-    return _Place(Fetch.HTTP, base, unquote(name), url.query, revision, notes=notes)
+    return _Place(Fetch.HTTP, base, name, url.query, revision, encoded=True, notes=notes)
 
 
 def _bucket(rest: str) -> _Place:
     bucket, _, key = rest.partition("/")
     if not bucket:
         raise _RefusedError("bad-source", "write s3://bucket/key")
-    if not key or key.endswith("/") or not key.endswith(".gguf"):
-        return _Place(Fetch.S3, f"s3://{bucket}/{key.rstrip('/')}/".replace("//", "/").replace("s3:/", "s3://"), "")
-    folder, _, name = key.rpartition("/")
-    return _Place(Fetch.S3, f"s3://{bucket}/{folder}{'/' if folder else ''}", _relative(name, _SOURCE))
+    folder, _, name = key.rpartition("/") if key.endswith(".gguf") else (key.strip("/"), "", "")
+    return _Place(Fetch.S3, f"s3://{bucket}/{folder}{'/' if folder else ''}", _relative(name, _SOURCE) if name else "")
 
 
 def _claim(rest: str) -> _Place:
     claim, _, path = rest.partition("/")
-    if not names.is_dns_label(names.dns_label(claim)) or not path:
+    if not _CLAIM.fullmatch(claim) or not path:
         raise _RefusedError("bad-source", "write pvc://claim/path/model.gguf")
     folder, _, name = _relative(path, _SOURCE).rpartition("/")
     return _Place(Fetch.CLAIM, f"{folder}/" if folder else "", name, claim=claim)
@@ -221,9 +223,13 @@ def _projector(place: _Place, mmproj: str) -> ModelFile | None:
 
 def _file(place: _Place, name: str) -> ModelFile:
     base_name = name.rpartition("/")[2]
-    if base_name in {"", ".", ".."} or _BAD_TEXT.search(base_name):
-        raise _RefusedError("bad-source", f"`{name}` is no file name")
-    path = quote(name, safe="/") if place.fetch is Fetch.HTTP else name
+    if place.encoded:
+        base_name = unquote(base_name)
+    if base_name in {"", ".", ".."} or "/" in base_name or _BAD_TEXT.search(base_name):
+        raise _RefusedError(
+            "bad-source", f"`{base_name}` is no file name; use letters, digits, dots, dashes and underscores"
+        )
+    path = quote(name, safe="/") if place.fetch is Fetch.HTTP and not place.encoded else name
     return ModelFile(f"{place.base}{path}{'?' + place.query if place.query else ''}", base_name)
 
 

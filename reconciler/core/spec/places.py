@@ -1,6 +1,7 @@
 """Where in a text something stands. Computed only for files that have something to be said about."""
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import yaml
@@ -76,14 +77,16 @@ def _child(node: Node | None, part: str | int) -> tuple[Node | None, Node | None
     return None, None
 
 
-def path_to(root: Node, wanted: Node) -> Path:
-    """Return the path from a root to one of its nodes, key nodes included; () when it is not found."""
+def paths_to(root: Node, wanted: Collection[Node]) -> dict[Node, Path]:
+    """Return node -> path for those of the wanted nodes, keys included, that hang on the root; in one walk."""
+    found: dict[Node, Path] = {}
+    missing, seen = set(wanted), set[Node]()
     stack: list[tuple[Node, Path]] = [(root, ())]
-    seen: set[Node] = set()
-    while stack:
+    while stack and missing:
         node, path = stack.pop()
-        if node is wanted:
-            return path
+        if node in missing:
+            missing.discard(node)
+            found[node] = path
         if node in seen:
             continue
         seen.add(node)
@@ -93,4 +96,4 @@ def path_to(root: Node, wanted: Node) -> Path:
             for key, child in node.value:
                 here = (*path, key.value) if isinstance(key, ScalarNode) else path
                 stack += [(key, here), (child, here)]
-    return ()
+    return found
