@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cluster import team
 from controlplane.cluster import Cluster
 from controlplane.fixtures import Kubectl

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,12 @@ class Reconciler:
 
     def said(self, command: str, *flags: str) -> str:
         """Return what a command prints for people."""
-        return self._run(command, *self._where(), *flags).output
+        return self._invoke(command, *self._where(), *flags)[1]
+
+    def rendered(self) -> list[JsonObject]:
+        """Return what the team's clone renders, without the inventory's label."""
+        where = ("--namespace", self.namespace, "--output", "json", str(self.repository.clone))
+        return list(json.loads(self._invoke("render", *where)[1])["manifests"])
 
     def process(self, command: str, *flags: str) -> subprocess.CompletedProcess[str]:
         """Run the installed program."""
@@ -194,27 +199,11 @@ class Reconciler:
         exit_code, output = self._invoke(*arguments, "--output", "json")
         return Answer(exit_code, json.loads(output))
 
-    def _run(self, *arguments: str) -> "Said":
-        return Said(*self._invoke(*arguments))
-
     def _invoke(self, *arguments: str) -> tuple[int, str]:
         ran = CliRunner().invoke(cli, arguments, env=self.environment, standalone_mode=False)
         if ran.exception is not None:
             raise ran.exception
         return int(ran.return_value), ran.stdout
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command printed."""
-
-    exit_code: int
-    output: str
-
-
-def edited(path: Path, change: Callable[[str], str]) -> str:
-    """Return a file's text with a change."""
-    return change(path.read_text())
 
 
 def _git(folder: Path, *arguments: str) -> str:
