@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class Repository:
     def reported(self, cluster_name: str, path: str) -> str:
         """Return a file of the status branch."""
         return _git(self.remote, "show", f"llmkube-status/{cluster_name}:{path}")
+
+    def head(self, cluster_name: str) -> str:
+        """Return the status branch's head."""
+        return _git(self.remote, "rev-parse", f"llmkube-status/{cluster_name}").strip()
 
     def _publish(self, message: str) -> str:
         _git(self.clone, "add", "--all")
@@ -157,6 +161,10 @@ class Reconciler:
             text=True,
             check=False,
         )
+
+    def at(self, kubeconfig: Path) -> "Reconciler":
+        """Return the same with another kubeconfig."""
+        return replace(self, kubeconfig=kubeconfig)
 
     def status(self) -> JsonObject:
         """Return the last report's status.json."""

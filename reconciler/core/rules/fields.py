@@ -67,6 +67,12 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
         yield from leaves({name: found for name, found in item.items() if name not in keys}, f"{path}[{label}]")
 
 
+def by_merge_key(items: Sequence[Any], path: str) -> Mapping[str, Any] | None:
+    """Return the items of a list by what Kubernetes merges them by, None for a list that is taken whole."""
+    keys = _keys_of(items, path)
+    return None if keys is None else {"/".join(str(item[key]) for key in keys): item for item in items}
+
+
 def owned(entry: JsonObject) -> Iterator[str]:
     """Yield the paths that one entry of metadata.managedFields owns, deepest only."""
     yield from _owned(entry.get("fieldsV1") or {}, "")
@@ -107,10 +113,8 @@ def _moved(old: Sequence[Any], new: Sequence[Any], path: str) -> Iterator[FieldC
 def _named(items: Sequence[Any], path: str) -> dict[str, Any]:
     if path.endswith(".args"):
         return _arguments(items)
-    keys = _keys_of(items, path)
-    if keys is None:
-        return {str(index): item for index, item in enumerate(items)}
-    return {"/".join(str(item[key]) for key in keys): item for item in items}
+    found = by_merge_key(items, path)
+    return {str(index): item for index, item in enumerate(items)} if found is None else dict(found)
 
 
 def _arguments(items: Sequence[Any]) -> dict[str, Any]:
