@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-
 from controlplane import api, build, cluster, nodes
 
 if TYPE_CHECKING:
