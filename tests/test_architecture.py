@@ -45,7 +45,7 @@ PURE = frozenset(
         "unicodedata",
         "urllib.parse",
         "xml.sax.saxutils",
-    }  # fmt: skip
+    }
 )
 """What the core may import of the standard library: no clock, file, network, log, process or randomness in it."""
 
