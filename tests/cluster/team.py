@@ -176,13 +176,13 @@ class Reconciler:
         (found,) = (service for service in self.status()["services"] if service["name"] == name)
         return dict(found)
 
-    def await_phase(self, phase: str, *services: str) -> Answer:
+    def await_phase(self, phase: str, *services: str, flags: tuple[str, ...] = ()) -> Answer:
         """Tick until the report shows those services in that phase; return the last tick's answer."""
 
         seen: dict[str, str] = {}
 
         def look() -> Answer | None:
-            answer = self.sync()
+            answer = self.sync(*flags)
             seen.update({service["name"]: service["phase"] for service in self.status()["services"]})
             return answer if all(seen.get(name) == phase for name in services) else None
 

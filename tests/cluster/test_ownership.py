@@ -208,6 +208,7 @@ def test_a_scaled_deployment_without_an_autoscaler_is_scaled_back(
     repository.push({"llm.yaml": specs.llm()})
     reconciler.sync()
     kubectl("scale", "deployment", "llama", "--replicas=3")
+    assert "taken back: spec.replicas (kubectl)" in reconciler.said("diff")
 
     answer = reconciler.sync()
     assert answer.done == [("update", "Deployment", "llama")]
