@@ -155,9 +155,9 @@ def _grow(stage: Stage) -> None:
 
 
 def _undo_a_hand(stage: Stage) -> None:
-    _step("Somebody stops a model by hand: that is reported, and undone")
-    stage.run("kubectl scale -n llm deployment/llama-13b --replicas=0")
-    stage.run("llmkube diff", code=1, says=("spec.replicas 0 -> 1", "taken back: spec.replicas (kubectl)"))
+    _step("Somebody scales a model by hand: that is reported, and undone")
+    stage.run("kubectl scale -n llm deployment/llama-13b --replicas=2")
+    stage.run("llmkube diff", code=1, says=("spec.replicas 2 -> 1", "taken back: spec.replicas (kubectl)"))
     stage.run("llmkube sync", says=("update    Deployment/llm/llama-13b",))
     stage.run("kubectl rollout status -n llm deployment/llama-13b --timeout=60s")
 
