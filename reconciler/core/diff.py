@@ -14,6 +14,8 @@ _CONTROLLERS: Final = frozenset({"kube-controller-manager", "kube-scheduler", "k
 
 _CLAIM: Final = "PersistentVolumeClaim"
 
+_OWNERS: Final = "metadata.managedFields"
+
 
 def compare(plan: Plan, observed: Observed) -> tuple[Change, ...]:
     """Decide what to do about every object.
@@ -50,7 +52,7 @@ def _planned(wanted: Planned, observed: Observed, owner: Ownership | None) -> Ch
 
 def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
     """Return keep, update or (in a field known to be immutable) replace."""
-    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged)))
+    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged))) or _claimed(live, merged)
     action = Action.UPDATE if changed else Action.KEEP
     if immutable.touched(wanted.key.kind, (change.path for change in changed)):
         action = Action.REPLACE
@@ -67,6 +69,17 @@ def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
         takeovers=taken,
         foreign=beside,
     )
+
+
+def _claimed(live: JsonObject, merged: JsonObject) -> tuple[FieldChange, ...]:
+    """Return which fields would become ours, or cease to be, where no value changes.
+
+    Somebody mends a field by hand and git follows: unless it is ours then, it stays live when it leaves git again.
+    """
+    before, after = adoption.ours(live), adoption.ours(merged)
+    gained = (FieldChange(_OWNERS, "add", None, sorted(after - before)),) if after - before else ()
+    lost = (FieldChange(_OWNERS, "remove", sorted(before - after)),) if before - after else ()
+    return (*gained, *lost)
 
 
 def _answered(found: Change, refusal: Refusal) -> Change:
@@ -140,7 +153,7 @@ def _other_hands(
     beside: set[str] = set()
     for entry in live["metadata"].get("managedFields") or ():
         manager = entry.get("manager", "unknown")
-        if manager == vocabulary.MANAGER or manager in _CONTROLLERS or entry.get("subresource") == "status":
+        if manager.startswith(vocabulary.MANAGER) or manager in _CONTROLLERS or entry.get("subresource") == "status":
             continue
         comes_along = adoption.joins(live) and adoption.comes_along(entry)
         for path in fields.owned(entry):
