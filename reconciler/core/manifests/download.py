@@ -91,12 +91,13 @@ def restricted() -> JsonObject:
 
 def _files(models: Iterable[Model]) -> str:
     """Return one line a file: folder, url, name, sha256 or `-`, size or 0, fetch. None of them can hold white space."""
-    return "\n".join(
+    lines = (
         f"{storage.cache_key(model)} {_address(model, file.url)} {file.name} {file.sha256 or '-'} {file.size}"
         f" {model.source.fetch}"
         for model in models
         for file in storage.files(model)
     )
+    return "\n".join(dict.fromkeys(lines))
 
 
 def _address(model: Model, url: str) -> str:
