@@ -33,6 +33,7 @@ PURE = frozenset(
         "functools",
         "hashlib",
         "heapq",
+        "html",
         "itertools",
         "json",
         "math",
@@ -44,7 +45,6 @@ PURE = frozenset(
         "typing",
         "unicodedata",
         "urllib.parse",
-        "xml.sax.saxutils",
     }
 )
 """What the core may import of the standard library: no clock, file, network, log, process or randomness in it."""
