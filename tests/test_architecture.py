@@ -87,7 +87,7 @@ LAWS = (
     Law("core/diff.py", (MODEL, RULES)),
     Law("core/guard.py", (MODEL, RULES)),
     Law("core/health.py", (MODEL, RULES)),
-    Law("core/report/*.py", (MODEL, RULES, f"{CORE}.report"), ("yaml",)),
+    Law("core/report/*.py", (MODEL, RULES, f"{CORE}.report")),
     # the shells
     Law("repository/git.py", (*SHELL, "reconciler.repository"), ("git",)),
     Law("repository/*.py", (*SHELL, "reconciler.repository")),
