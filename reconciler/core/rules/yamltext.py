@@ -36,7 +36,7 @@ def dump(documents: Iterable[Any], *, sort_keys: bool = True) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return the value in the dicts, lists and exact scalar types that YAML knows; half a surrogate pair becomes `?`."""
+    """Return the value in the dicts, lists and exact scalar types that YAML knows; half a surrogate becomes `?`."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

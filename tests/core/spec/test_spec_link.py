@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler import resources
 from reconciler.core import spec
 from reconciler.core.model.objects import ServiceId
@@ -164,6 +166,21 @@ def test_nothing_but_a_fleet_is_empty_and_not_complete() -> None:
     parsed = link({"fleet.yaml": fleet})
     assert (parsed.empty, parsed.complete) == (True, False)
     assert not link({"llm.yaml": "x: 1\n"}).empty
+
+
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        "apiVersion: gitops.llmkube.dev/v1alpha1\nkind: Fleet\nspec: {namespaces: llm}\n",
+        "kind: [",
+    ],
+)
+def test_a_fleet_with_errors_leaves_every_service_as_it_is(fleet: str) -> None:
+    parsed = link({"fleet.yaml": fleet, "llm.yaml": model() + service()})
+    assert (parsed.services, parsed.complete) == ((), False)
+    assert parsed.blocked_by is not None
+    assert parsed.blocked_by.path == "fleet.yaml"
+    assert {problem.path for problem in parsed.problems} == {"fleet.yaml"}
 
 
 def test_a_draft_model_is_linked_and_can_be_held_back() -> None:
