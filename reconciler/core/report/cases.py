@@ -73,7 +73,7 @@ def of(outcome: Outcome) -> tuple[Case, ...]:
 
 
 def _blocked(outcome: Outcome) -> Iterator[Invalid]:
-    """Yield every live service while the Fleet has errors: no spec is linked then, but each is as invalid as another."""
+    """Yield every live service while the Fleet has errors: no spec is linked then, and each is invalid with it."""
     origin = outcome.plan.parsed.blocked_by
     if origin is not None:
         yield from (Invalid(change.service, origin) for change in outcome.changes if change.key.kind == "Deployment")
