@@ -93,7 +93,7 @@ LAWS = (
     Law("repository/*.py", (*SHELL, "reconciler.repository")),
     Law("targets/__init__.py"),
     Law("targets/folder.py", (*SHELL, RULES), ("yaml",)),
-    Law("targets/cluster/*.py", (*SHELL, RULES, "reconciler.targets.cluster"), ("kubernetes", "urllib3")),
+    Law("targets/cluster/*.py", (*SHELL, RULES, "reconciler.targets.cluster"), ("kubernetes", "urllib3", "yaml")),
     # the top
     Law(
         "daemon/*.py",

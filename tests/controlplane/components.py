@@ -71,6 +71,11 @@ class Place:
     def tokens(self) -> Path:
         return self.folder / "tokens.csv"
 
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line; audit.yaml says of which requests."""
+        return self.folder / "audit.log"
+
     def kubeconfig(self, user: str) -> Path:
         return self.folder / f"{user.replace(':', '-')}.kubeconfig"
 
@@ -106,6 +111,8 @@ def apiserver(place: Place, binaries: Binaries) -> list[str]:
         "--allow-privileged=true",
         "--kubelet-preferred-address-types=InternalIP",
         "--profiling=false",
+        f"--audit-policy-file={HERE / 'audit.yaml'}",
+        f"--audit-log-path={place.audit_log}",
     ]
 
 
