@@ -1,5 +1,6 @@
 """The installed command, run as a person would run it."""
 
+import functools
 import json
 import os
 import subprocess
@@ -42,6 +43,21 @@ class Llmkube:
             timeout=120,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+
+@functools.cache
+def demo() -> Done:
+    """`make demo` without its set-up, once for all who look at it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [str(ROOT / "docs" / "demo" / "demo.sh")],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def service(name: str, gpus: int = 0, extra: str = "") -> str:

@@ -100,6 +100,10 @@ def _orphan(key: Key, live: JsonObject, plan: Plan) -> Change:
     if key.kind == _CLAIM and ownership.annotations_of(live).get(vocabulary.PRUNE) != "delete":
         kept = Hold(HoldReason.RETAINED, f"kept with its models; kubectl delete pvc -n {key.namespace} {key.name}")
         return Change(key, Action.KEEP, service, live=live, hold=kept)
+    blocked = plan.parsed.blocked_by
+    if blocked is not None:
+        message = f"it stays as it is, since the fleet has errors: {blocked.path}:{blocked.line}"
+        return Change(key, Action.KEEP, service, live=live, hold=Hold(HoldReason.INVALID, message))
     wrong = next((invalid for invalid in plan.parsed.invalid if invalid.id == service), None)
     if wrong is not None:
         message = f"it stays as it is, since its spec has errors: {wrong.origin.path}:{wrong.origin.line}"

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import git_server
 import pytest
+
+import git_server
 from commands import Llmkube
 
 

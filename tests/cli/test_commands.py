@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import git_server
 import jsonschema
 import pytest
 import yaml
+
+import git_server
 from commands import ROOT, Done, Llmkube, service
 
 RELEASE_NOTES = ROOT / "tests" / "data" / "release-notes"

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import git_server
 import pytest
+
+import git_server
 from commands import Done, Llmkube, service
 
 
@@ -136,3 +137,16 @@ def test_a_suspended_fleet_is_left_as_it_is(fleet: Fleet) -> None:
     assert done.code == 1
     assert "freeze before the launch" in done.stdout
     assert fleet.deployments == {"a"}
+
+
+def test_a_broken_fleet_changes_nothing(fleet: Fleet) -> None:
+    good = "apiVersion: gitops.llmkube.dev/v1alpha1\nkind: Fleet\nspec:\n  namespace: llm\n"
+    fleet.push("a", "b", **{"fleet.yaml": good})
+    fleet.sync()
+    before = {path: path.read_bytes() for path in fleet.folder.rglob("*.yaml")}
+    fleet.push("a", "b", "c", **{"fleet.yaml": good.replace("namespace", "namespaces")})
+    done = fleet.sync()
+    assert done.code == 1
+    assert "it stays as it is, since the fleet has errors: fleet.yaml:4" in done.stdout
+    assert {path: path.read_bytes() for path in fleet.folder.rglob("*.yaml")} == before
+    assert "2 services: 2 Invalid" in fleet.remote.files("llmkube-status/default")["README.md"]

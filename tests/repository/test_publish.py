@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from git_server import Remote, git, make_remote
 
+from git_server import Remote, git, make_remote
 from reconciler.core.model.source import Report
 from reconciler.errors import UsageError
 from reconciler.repository.store import GitSettings, GitSource

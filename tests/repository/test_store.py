@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from git_server import Remote, git, make_remote
 
+from git_server import Remote, git, make_remote
 from reconciler.core.model.source import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK, Commit
 from reconciler.errors import SourceError, UsageError
 from reconciler.repository.folder import FolderSource

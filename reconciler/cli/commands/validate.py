@@ -16,6 +16,7 @@ from reconciler.core.model.spec import Parsed
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @options.specs
 @options.repository
+@options.cluster
 @click.option("--revision", default="", metavar="REV", help="Read --repo at this revision; else its branch's head.")
 @options.setting("--strict", is_flag=True, help="Take warnings for errors.")
 @options.output("text", "json")

@@ -18,12 +18,15 @@ _BLIND_STARTUP_PERIODS: Final = 180
 
 _SLOW_LOAD_BYTES_PER_SECOND: Final = 100_000_000
 
-_DRAIN: Final = """end=$(( $(date +%s) + DRAIN_SECONDS ))
+DRAIN: Final = r"""end=$(( $(date +%s) + DRAIN_SECONDS ))
+key=${LLAMA_API_KEY:-}
+busy() {
+  if [ -n "$key" ]; then printf 'header = "Authorization: Bearer %s"\n' "${key%%,*}"; fi |
+    curl --config - --fail --silent --max-time 5 "http://localhost:$LLAMA_PORT/slots" |
+    grep -q '"is_processing": *true'
+}
 sleep 3
-while [ "$(date +%s)" -lt "$end" ]; do
-  curl --fail --silent --max-time 5 "http://127.0.0.1:$LLAMA_PORT/slots" | grep -q '"is_processing": *true' || exit 0
-  sleep 1
-done
+while [ "$(date +%s)" -lt "$end" ] && busy; do sleep 1; done
 """
 """llama-server drops running requests at SIGTERM. Wait for its slots, but never past DRAIN_SECONDS; a server that does
 not answer has nothing to wait for. The first pause lets endpoints forget the pod."""
@@ -111,7 +114,7 @@ def _server(wanted: Service) -> JsonObject:
         "image": wanted.image,
         "args": arguments.arguments(wanted),
         "env": _environment(wanted),
-        "lifecycle": {"preStop": {"exec": {"command": ["/bin/sh", "-c", _DRAIN]}}},
+        "lifecycle": {"preStop": {"exec": {"command": ["/bin/sh", "-c", DRAIN]}}},
         "ports": [{"name": "http", "containerPort": wanted.endpoint.container_port, "protocol": "TCP"}],
         "securityContext": {**download.restricted(), **(wanted.pod.security_context or {})},
         "terminationMessagePolicy": "FallbackToLogsOnError",

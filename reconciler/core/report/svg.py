@@ -3,12 +3,12 @@
 Written by hand and by whole pixels, so that equal fleets are equal bytes. Colour helps, and never tells anything alone.
 """
 
+import html
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from xml.sax.saxutils import escape
 
 from reconciler.core.model.health import Phase
 from reconciler.core.model.outcome import Outcome
@@ -129,7 +129,7 @@ def _document(title: str, body: Iterable[str], height: int) -> bytes:
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     lines = (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">',
-        f'<title id="title">{escape(markdown.line(title))}</title>',
+        f'<title id="title">{html.escape(markdown.line(title), quote=False)}</title>',
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>',
         *body,
@@ -227,7 +227,7 @@ def _legend(used: Iterable[tuple[str, str]], top: int) -> tuple[list[str], int]:
 def _text(left: int, base: int, raw: str, style: str, width: int) -> str:
     named = f' class="{style}"' if style else ""
     room = width // _GLYPHS.get(style, _GLYPH)
-    return f'<text{named} x="{left}" y="{base}">{escape(_cut(raw, room))}</text>'
+    return f'<text{named} x="{left}" y="{base}">{html.escape(_cut(raw, room), quote=False)}</text>'
 
 
 def _cut(raw: str, room: int) -> str:

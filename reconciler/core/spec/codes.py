@@ -15,6 +15,7 @@ CODES: Final[Mapping[str, str]] = {
     "bad-yaml": "the text is no YAML",
     "cache-access-mode": "several replicas on a cache that one node can mount",
     "cache-conflict": "cache settings that exclude each other",
+    "context-size": "GPUs asked for without a context size, whose memory then is a guess",
     "control-character": "a control character in the text",
     "duplicate-key": "a key twice in one mapping",
     "duplicate-name": "two documents of one kind, namespace and name",

@@ -96,10 +96,12 @@ def _unknown_fields(path: Path, instance: Mapping[str, Any], schema: JsonObject)
 
 def _enum(path: Path, value: object, schema: JsonObject) -> Finding:
     refused = schema.get("x-refused-values", {})
-    if isinstance(value, str) and value in refused:
+    if not isinstance(value, str):
+        return Finding(path, "wrong-type", _wrong_type(value, {"type": "string"}))
+    if value in refused:
         return Finding(path, "refused-value", f"{shown(value)} is not served: {refused[value]}")
     values = [str(item) for item in schema["enum"]]
-    near = schema.get("x-nearest", {}).get(value) or nearest(str(value), values)
+    near = schema.get("x-nearest", {}).get(value) or nearest(value, values)
     hint = f"; did you mean `{near}`?" if near else ""
     return Finding(path, "bad-value", f"{shown(value)} is none of {', '.join(values)}{hint}")
 

@@ -13,6 +13,7 @@ from reconciler.core.spec.drafts import Draft, File, Finding, FleetDraft, Head, 
 from reconciler.core.spec.explain import nearest
 from reconciler.core.spec.options import Options
 from reconciler.core.spec.places import Places
+from reconciler.core.spec.select import is_fleet
 
 _DEFAULT_NAMESPACE = "default"
 _REFERENCE = ("spec", "modelRef")
@@ -72,6 +73,9 @@ def link(files: Sequence[File], options: Options, flags: Flags, refused: Sequenc
     linking.problems += [*refused, *(problem for file in files for problem in file.problems)]
     linking.broken |= {p.path for p in linking.problems if p.severity is Severity.ERROR}
     linking.fleet = _fleet(linking, files)
+    blocked = _broken_fleet(linking, files)
+    if blocked is not None:
+        return _blocked(linking, files, blocked)
     found = [_Found(file, linking.id_of(draft.head), draft) for file, draft in _drafts(files)]
     models = _unique(linking, [item for item in found if isinstance(item.draft, ModelDraft)])
     wanted = _unique(linking, [item for item in found if isinstance(item.draft, ServiceDraft)])
@@ -99,6 +103,32 @@ def _fleet(linking: _Linking, files: Sequence[File]) -> Fleet:
         return Fleet()
     file, draft = found[0]
     return replace(draft.fleet, origin=Origin(file.path, draft.head.line))
+
+
+def _broken_fleet(linking: _Linking, files: Sequence[File]) -> Origin | None:
+    """Return where the Fleet's first error is, None where it has none, or where there is no Fleet."""
+    fleets = {file.path for file in files if any(head.kind == "Fleet" for head in file.named)}
+    errors = (
+        Origin(problem.path, problem.line)
+        for problem in linking.problems
+        if problem.severity is Severity.ERROR and (problem.path in fleets or is_fleet(problem.path))
+    )
+    return min(errors, default=None)
+
+
+def _blocked(linking: _Linking, files: Sequence[File], blocked: Origin) -> Parsed:
+    """Return nothing to serve: without the Fleet's defaults every service would change its namespace and image."""
+    return Parsed(
+        services=(),
+        models=(),
+        fleet=Fleet(),
+        problems=tuple(sorted(set(linking.problems))),
+        invalid=(),
+        complete=False,
+        incomplete_reason=f"{blocked.path} has errors, so the fleet's defaults are not known",
+        blocked_by=blocked,
+        files=len(files),
+    )
 
 
 def _unique(linking: _Linking, found: Sequence[_Found]) -> dict[ServiceId, _Found]:

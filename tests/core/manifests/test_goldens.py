@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import manifest_cases
 import pytest
 import referencing
 from kubernetes_validate import utils as kubernetes_schemas
 
+import manifest_cases
 from reconciler.core import manifests
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.rules import yamltext

@@ -9,8 +9,6 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from report_fleets import ALL_GOOD, MIXED
-from report_outcomes import NAMESPACE, Scene, node, ready, service
 
 from reconciler.core import report
 from reconciler.core.model.change import Action, Hold, HoldReason
@@ -19,6 +17,8 @@ from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Problem
 from reconciler.core.model.spec import Origin
 from reconciler.core.report import markdown, table
+from report_fleets import ALL_GOOD, MIXED
+from report_outcomes import NAMESPACE, Scene, node, ready, service
 
 RENDERER = MarkdownIt("commonmark").enable("table")
 

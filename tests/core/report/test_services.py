@@ -1,8 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from report_fleets import ALL_GOOD, FOREIGN, HELD_DELETIONS, HELD_ROLLOUTS, INVALID, MIXED, UNREADABLE
-from report_outcomes import NAMESPACE, Scene, deployment, ready, service
 
 from reconciler.core import report
 from reconciler.core.model.change import Action, Hold, HoldReason
@@ -10,6 +8,8 @@ from reconciler.core.model.health import Phase, ServiceHealth
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.report import ServiceState
 from reconciler.core.model.spec import Invalid, ModelFile, Origin
+from report_fleets import ALL_GOOD, FOREIGN, HELD_DELETIONS, HELD_ROLLOUTS, INVALID, MIXED, UNREADABLE
+from report_outcomes import NAMESPACE, Scene, deployment, ready, service
 
 
 def state(scene: Scene, name: str) -> ServiceState:

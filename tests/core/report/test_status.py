@@ -5,14 +5,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from report_fleets import ALL_GOOD, FLEETS, FOREIGN, HELD_DELETIONS, INVALID, MIXED
-from report_outcomes import REVISION, Scene
 
 from reconciler.core import report
 from reconciler.core.model.health import Phase
 from reconciler.core.model.problem import Problem
 from reconciler.core.model.report import Status
 from reconciler.core.model.source import Report
+from report_fleets import ALL_GOOD, FLEETS, FOREIGN, HELD_DELETIONS, INVALID, MIXED
+from report_outcomes import REVISION, Scene
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "specs-schema" / "status.json").read_text(encoding="utf-8"))
 

@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler import resources
 from reconciler.core import spec
 from reconciler.core.model.objects import ServiceId
@@ -36,7 +38,11 @@ def names(parsed: Parsed) -> list[str]:
 def test_the_manifests_of_the_release_notes_are_read_byte_for_byte() -> None:
     files = {path.name: path.read_text() for path in sorted((DATA / "release-notes").glob("*.yaml"))}
     parsed = link(files)
-    assert (parsed.problems, parsed.complete, parsed.files) == ((), True, 4)
+    assert (codes(parsed), parsed.complete, parsed.files) == (
+        [("llama-13b.yaml", "context-size"), ("llama-70b.yaml", "context-size")],
+        True,
+        4,
+    )
     assert {item.id.name: item.gpu.count for item in parsed.services if item.gpu} == {"llama-13b": 2, "llama-70b": 4}
     assert {item.gpu.split_mode for item in parsed.services if item.gpu} == {SplitMode.LAYER}
 
@@ -120,19 +126,61 @@ def test_warnings_and_notes_leave_it_complete() -> None:
 
 
 def test_the_inference_service_wins_over_the_model_with_a_warning() -> None:
-    parsed = link({"llm.yaml": model(more="  gpuCount: 2\n") + service(more="  resources: {gpu: 4}\n")})
+    parsed = link(
+        {"llm.yaml": model(more="  gpuCount: 2\n") + service(more="  contextSize: 4096\n  resources: {gpu: 4}\n")}
+    )
     assert parsed.services[0].gpu is not None
     assert (parsed.services[0].gpu.count, codes(parsed)) == (4, [("llm.yaml", "gpu-count-conflict")])
 
 
 def test_equal_counts_are_no_conflict() -> None:
-    parsed = link({"llm.yaml": model(more="  gpuCount: 2\n") + service(more="  resources: {gpu: 2}\n")})
+    parsed = link(
+        {"llm.yaml": model(more="  gpuCount: 2\n") + service(more="  contextSize: 4096\n  resources: {gpu: 2}\n")}
+    )
     assert parsed.problems == ()
 
 
 def test_a_disabled_gpu_with_a_count_is_used_as_llmkube_does() -> None:
-    parsed = link({"llm.yaml": model(more="  hardware: {gpu: {enabled: false, count: 1}}\n") + service()})
+    parsed = link(
+        {
+            "llm.yaml": model(more="  hardware: {gpu: {enabled: false, count: 1}}\n")
+            + service(more="  contextSize: 4096\n")
+        }
+    )
     assert (parsed.services[0].gpu is not None, codes(parsed)) == (True, [("llm.yaml", "gpu-conflict")])
+
+
+def test_a_context_size_among_the_extra_arguments_is_one() -> None:
+    more = "  resources: {gpu: 1}\n  extraArgs: [-c, '8192']\n"
+    assert codes(link({"llm.yaml": model() + service(more=more)})) == []
+
+
+def test_extra_arguments_replace_ours_by_whatever_alias() -> None:
+    more = "  contextSize: 4096\n  extraArgs: [-ngl, '20', --no-kv-unified, --swa-full]\n"
+    parsed = link({"llm.yaml": model() + service(more=more)})
+    assert parsed.services[0].engine.replaces == ("--kv-unified", "--n-gpu-layers")
+
+
+def test_nothing_but_a_fleet_is_empty_and_not_complete() -> None:
+    fleet = "apiVersion: gitops.llmkube.dev/v1alpha1\nkind: Fleet\nspec: {namespace: llm}\n"
+    parsed = link({"fleet.yaml": fleet})
+    assert (parsed.empty, parsed.complete) == (True, False)
+    assert not link({"llm.yaml": "x: 1\n"}).empty
+
+
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        "apiVersion: gitops.llmkube.dev/v1alpha1\nkind: Fleet\nspec: {namespaces: llm}\n",
+        "kind: [",
+    ],
+)
+def test_a_fleet_with_errors_leaves_every_service_as_it_is(fleet: str) -> None:
+    parsed = link({"fleet.yaml": fleet, "llm.yaml": model() + service()})
+    assert (parsed.services, parsed.complete) == ((), False)
+    assert parsed.blocked_by is not None
+    assert parsed.blocked_by.path == "fleet.yaml"
+    assert {problem.path for problem in parsed.problems} == {"fleet.yaml"}
 
 
 def test_a_draft_model_is_linked_and_can_be_held_back() -> None:
