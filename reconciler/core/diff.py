@@ -157,7 +157,7 @@ def _other_hands(
     beside: set[str] = set()
     for entry in live["metadata"].get("managedFields") or ():
         manager = entry.get("manager", "unknown")
-        if manager.startswith(vocabulary.MANAGER) or manager in _CONTROLLERS or entry.get("subresource") == "status":
+        if manager == vocabulary.MANAGER or manager in _CONTROLLERS or entry.get("subresource") == "status":
             continue
         comes_along = adoption.joins(live) and adoption.comes_along(entry)
         for path in fields.owned(entry):
