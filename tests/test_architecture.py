@@ -19,7 +19,34 @@ RULES = f"{CORE}.rules"
 SHELL = (MODEL, "reconciler.errors", "reconciler.ports")
 
 PURE = frozenset(
-    ["base64", "bisect", "collections", "collections.abc", "contextlib", "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "string", "struct", "textwrap", "typing", "unicodedata", "urllib.parse", "xml.sax.saxutils"]
+    [
+        "base64",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "difflib",
+        "enum",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+        "re",
+        "string",
+        "struct",
+        "textwrap",
+        "typing",
+        "unicodedata",
+        "urllib.parse",
+        "xml.sax.saxutils",
+    ]
 )
 """What the core may import of the standard library: no clock, file, network, log, process or randomness in it."""
 
@@ -172,7 +199,17 @@ def test_modules_and_functions_stay_short(path: Path) -> None:
 
 
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:
-    heavy = ["apscheduler", "git", "jsonschema", "jsonschema_rs", "kubernetes", "loguru", "prometheus_client", "rich", "yaml"]
+    heavy = [
+        "apscheduler",
+        "git",
+        "jsonschema",
+        "jsonschema_rs",
+        "kubernetes",
+        "loguru",
+        "prometheus_client",
+        "rich",
+        "yaml",
+    ]
     program = f"import sys, reconciler.cli.main; print(*(name for name in {heavy!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == []
