@@ -4,9 +4,7 @@ One file an object, `<namespace>/<kind>-<name>.yaml`, and the inventory's parent
 """
 
 import contextlib
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -43,7 +41,9 @@ class FolderTarget:
         """Write or remove the file of one object."""
         try:
             if change.action is Action.DELETE:
-                self._place(change.key).unlink(missing_ok=True)
+                path = self._place(change.key)
+                _part(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
                 return Result(change)
             if change.desired is not None:
                 self.write(change.desired)
@@ -83,24 +83,31 @@ class FolderTarget:
         return self._root / (key.namespace or _CLUSTER_SCOPED) / f"{name}.yaml"
 
     def write(self, manifest: JsonObject) -> None:
-        """Write one object's file. In one step: a reader, or a crash, sees the old one or the new one."""
+        """Write one object's file. In one step: a reader, or a crash, sees the old one or the new one.
+
+        What a kill in mid-write leaves has a name that follows from the object's: the next write takes it over.
+        """
         key = key_of(manifest)
         path = self._place(key)
         text = yamltext.dump([manifest])
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        part = _part(path)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            part.unlink(missing_ok=True)
+            with part.open("x", encoding="utf-8") as file:
                 file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+            part.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                part.unlink()
             raise
         self._places[key] = path
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def _parent_key(ownership: Ownership) -> Key:
