@@ -31,8 +31,8 @@ _CHUNK_BYTES: Final = 1 << 16
 # How soon a stop is seen: well within the five seconds that the process has.
 _LOOK_SECONDS: Final = 0.25
 _PATIENCE_SECONDS: Final = {"ls-remote": 0.0, "fetch": 0.0, "push": 2.0}
-"""How long each command that talks to a remote may go on after the stop. A push that is cut short is whole or not at all
-on the remote, but one that is about to end should. What works on our own store is never cut."""
+"""How long a command that talks to a remote may go on after the stop. A push that is cut short stands whole on the remote
+or not at all, but one that is about to end should. What works on our own store is never cut."""
 
 _CONFIG: Final = (
     ("core.hooksPath", "/dev/null"),
