@@ -30,9 +30,12 @@ def labels(wanted: Service) -> dict[str, str]:
 
 def metadata(wanted: Service, object_name: str) -> dict[str, JsonObject | str]:
     """Return the metadata of one object of the service."""
+    annotations = {vocabulary.SOURCE: wanted.origin.path}
+    if len(wanted.id.name) > names.MAX_LABEL:
+        annotations[vocabulary.SERVICE_ID] = wanted.id.name
     return {
         "name": object_name,
         "namespace": wanted.id.namespace,
         "labels": labels(wanted),
-        "annotations": {vocabulary.SOURCE: wanted.origin.path},
+        "annotations": annotations,
     }

@@ -12,6 +12,8 @@ MODEL: Final = "inference.llmkube.dev/model"
 
 SOURCE: Final = "gitops.llmkube.dev/source"
 """Annotation: the file that asks for the object, without its line, which moves at every edit."""
+SERVICE_ID: Final = "gitops.llmkube.dev/service"
+"""Annotation: the service's whole name, where it is too long for a label."""
 PRUNE: Final = "gitops.llmkube.dev/prune"
 """Annotation of a claim: `keep` or `delete`, told to whoever finds it after its spec has gone."""
 ADOPT: Final = "gitops.llmkube.dev/adopt"

@@ -10,6 +10,7 @@ from reconciler.core.model.health import Phase, ServiceHealth
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.report import ServiceState
 from reconciler.core.model.spec import Invalid, ModelFile, Origin
+from reconciler.core.rules.names import label_value
 
 
 def state(scene: Scene, name: str) -> ServiceState:
@@ -153,7 +154,7 @@ def test_a_live_label_that_was_cut_leads_back_to_its_service() -> None:
     name = "a" * 70
     scene = Scene((service(name),), {})
     outcome = scene.outcome()
-    label = ServiceId(NAMESPACE, name[:63])
+    label = ServiceId(NAMESPACE, label_value(name))
     health = replace(outcome.health, services={label: ready("gpu-a")})
     (found,) = report.fleet(replace(outcome, health=health))
     assert found.phase is Phase.READY
