@@ -74,7 +74,7 @@ def fleet_of(count: int, gpus: int = 0) -> tuple[Service, ...]:
         (100, 49, True),
     ],
 )
-def test_deletions_are_held_when_over_two_and_over_half(before: int, after: int, held: bool) -> None:
+def test_deletions_are_held_when_over_two_and_over_half(before: int, after: int, *, held: bool) -> None:
     services = fleet_of(before)
     changes = check(propose(services[:after], objects(*services)))
     gone = {found.id.name for found in services[after:]}
@@ -98,7 +98,7 @@ def test_the_message_says_what_lets_it_go_on() -> None:
 
 
 @pytest.mark.parametrize(("allowed", "held"), [(2, True), (3, False), (9, False)])
-def test_an_allowance_lets_so_many_go(allowed: int, held: bool) -> None:
+def test_an_allowance_lets_so_many_go(allowed: int, *, held: bool) -> None:
     services = fleet_of(4)
     policy = Policy(allowance=Allowance(deletions=allowed))
     assert bool(holds(check(propose(services[:1], objects(*services)), policy))) == held
@@ -272,7 +272,9 @@ def test_it_goes_when_the_successor_is_ready() -> None:
         (1, "no node matches the node selector or affinity", False),
     ],
 )
-def test_the_old_goes_first_where_the_successor_waits_for_what_it_holds(old_gpus: int, cause: str, goes: bool) -> None:
+def test_the_old_goes_first_where_the_successor_waits_for_what_it_holds(
+    old_gpus: int, cause: str, *, goes: bool
+) -> None:
     old = service("old", old_gpus, model=model("shared"))
     live = objects(old) | objects(NEW, created="2029-06-01T00:00:00Z")
     waiting = ServiceHealth(Phase.WAITING_FOR_GPU, cause, desired=1)
@@ -327,7 +329,7 @@ def annotated(name: str, value: Any) -> dict[Any, JsonObject]:
         ("", False),
     ],
 )
-def test_a_pause_holds_until_its_time_and_in_doubt(until: str, paused: bool) -> None:
+def test_a_pause_holds_until_its_time_and_in_doubt(until: str, *, paused: bool) -> None:
     changes = check(propose((service(replicas=2),), annotated(vocabulary.PAUSED_UNTIL, until)))
     assert holds(changes) == ({"Deployment/llama": HoldReason.PAUSED} if paused else {})
 
@@ -339,7 +341,7 @@ def test_a_paused_object_is_not_deleted_either() -> None:
 
 @pytest.mark.parametrize(("minutes", "contested"), [((1, 2, 3), True), ((1, 2), False), ((1, 2, 11), False)])
 def test_a_field_that_was_taken_back_three_times_in_ten_minutes_is_left(
-    minutes: tuple[int, ...], contested: bool
+    minutes: tuple[int, ...], *, contested: bool
 ) -> None:
     proposal = propose((service(replicas=2),), objects(service()))
     (change,) = (change for change in proposal.changes if change.action is Action.UPDATE)
@@ -350,7 +352,7 @@ def test_a_field_that_was_taken_back_three_times_in_ten_minutes_is_left(
 
 
 @pytest.mark.parametrize(("until", "held"), [(None, True), (NOW + timedelta(seconds=1), True), (NOW, False)])
-def test_a_suspended_fleet_is_left_until_its_time(until: datetime | None, held: bool) -> None:
+def test_a_suspended_fleet_is_left_until_its_time(until: datetime | None, *, held: bool) -> None:
     fleet = Fleet(suspension=Suspension("the cluster moves", until))
     changes = check(propose((service("new"), service("b", replicas=2)), objects(service("b")), fleet=fleet))
     assert set(holds(changes).values()) == ({HoldReason.SUSPENDED} if held else set())
