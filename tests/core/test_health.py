@@ -120,16 +120,25 @@ def test_no_log_line_that_is_not_known_leaves_the_pod() -> None:
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
-        ("ggml_backend_cuda_buffer_type_alloc_buffer: allocating 9 MiB: cudaMalloc failed: out of memory", "out of GPU memory"),
-        ("llama_model_load: error loading model: unknown model architecture: 'qwen9'", "this build does not know the model architecture qwen9"),
+        (
+            "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 9 MiB: cudaMalloc failed: out of memory",
+            "out of GPU memory",
+        ),
+        (
+            "llama_model_load: error loading model: unknown model architecture: 'qwen9'",
+            "this build does not know the model architecture qwen9",
+        ),
         ("gguf_init_from_file_impl: failed to read magic", "the model file is not GGUF"),
-        ("CUDA error: CUDA driver version is insufficient for CUDA runtime version", "the node's CUDA driver is too old for the image"),
+        (
+            "CUDA error: CUDA driver version is insufficient for CUDA runtime version",
+            "the node's CUDA driver is too old for the image",
+        ),
         ("error loading model: xyz", "llama-server could not load the model"),
         ("download failed: a.gguf: HTTP 403", "download refused (HTTP 403): the source wants a token"),
         ("download failed: a.gguf: HTTP 500", "download failed (HTTP 500)"),
         ("mkdir: cannot create directory '/models/x': No space left on device", "no space left on the cache volume"),
     ],
-)  # fmt: skip
+)
 def test_a_known_last_word_has_its_cause(message: str, cause: str) -> None:
     assert causes.known(message) == cause
 
