@@ -10,7 +10,7 @@ from datetime import datetime
 from reconciler.cache import Cache
 from reconciler.core import diff, guard, health, plan, report, spec
 from reconciler.core.model.change import Action, Result
-from reconciler.core.model.objects import Key
+from reconciler.core.model.objects import Key, ServiceId
 from reconciler.core.model.observed import Observed
 from reconciler.core.model.outcome import Outcome, Proposal
 from reconciler.core.model.plan import Plan
@@ -110,11 +110,24 @@ def carry_out(
     return Outcome(proposal.plan, observed, state, proposal.changes, tuple(results), interrupted)
 
 
-def publish(outcome: Outcome, source: Source) -> tuple[Report, Published]:
-    """Write the report of an outcome to git, when it says something new."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A report, what git made of it, and when each service's phase was last told."""
+
+    report: Report
+    published: Published
+    told: Mapping[ServiceId, datetime]
+
+
+def publish(outcome: Outcome, source: Source, told: Mapping[ServiceId, datetime], now: datetime) -> Said:
+    """Write the report of an outcome to git, when it says something new; a service that flaps has to wait."""
     previous = source.previous()
     written = report.build(outcome, previous)
-    return written, source.publish(written)
+    if not outcome.results and report.waits(previous, written, told, now):
+        return Said(written, Published("", written=False), told)
+    published = source.publish(written)
+    speakers = report.turned(previous, written) if published.written else ()
+    return Said(written, published, {**told, **dict.fromkeys(speakers, now)})
 
 
 def _lifted(policy: Policy, source: Source, snapshot: Snapshot) -> Policy:

@@ -36,6 +36,18 @@ class Source(Protocol):
         ...
 
 
+class Remote(Source, Protocol):
+    """A source across a network, of which every revision can be shown."""
+
+    def at(self, revision: str) -> Snapshot:
+        """Return all files of a revision: a branch, a tag, a commit, and git's ways to say their parents."""
+        ...
+
+    def heed(self, stop: "Stop") -> None:
+        """Give up waiting for the network soon after the stop is requested; a push is not cut short."""
+        ...
+
+
 class Target(Protocol):
     """Where the objects live."""
 

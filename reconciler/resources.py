@@ -1,6 +1,7 @@
 """The only reader of package data: schemas, flag tables. Each file is read once a process."""
 
 import functools
+import hashlib
 import json
 from importlib import resources as packages
 from importlib.resources.abc import Traversable
@@ -9,10 +10,12 @@ from typing import Any, Final
 
 import yaml
 
+from reconciler import __version__
 from reconciler.core import spec
 from reconciler.core.rules import llamacpp
 
 SCHEMAS: Final = ("model", "inferenceservice", "fleet", "llm")
+_FLAGS: Final = "llamacpp-flags.json"
 
 
 @functools.cache
@@ -24,13 +27,21 @@ def schemas() -> spec.Schemas:
 @functools.cache
 def flags() -> llamacpp.Flags:
     """Return llama-server's flags."""
-    return llamacpp.table(_load(packages.files("reconciler") / "data" / "llamacpp-flags.json"))
+    return llamacpp.table(_load(packages.files("reconciler") / "data" / _FLAGS))
 
 
 def schema_file(name: str) -> Traversable:
     """Return a published schema: from the wheel, else from the checkout that this package lies in."""
     packed = packages.files("reconciler") / "schemas" / name
     return packed if packed.is_file() else Path(__file__).resolve().parent.parent / "specs-schema" / name
+
+
+@functools.cache
+def version() -> str:
+    """Return what a parsed file depends on beside its bytes: this package's version, its schemas and its tables."""
+    names = [*(schema_file(f"{name}.json") for name in SCHEMAS), packages.files("reconciler") / "data" / _FLAGS]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in names))
+    return f"{__version__}+{digest.hexdigest()[:16]}"
 
 
 def notices() -> tuple[str, ...]:

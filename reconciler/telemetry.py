@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -132,7 +133,7 @@ class _Sink:
     def _as_json(self, record: "Record", trace: str) -> str:
         fields = {key: self._clean(str(value)) for key, value in sorted(record["extra"].items())}
         fixed = {
-            "time": record["time"].astimezone().isoformat(timespec="milliseconds"),
+            "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
             "level": record["level"].name.lower(),
             "message": self._clean(record["message"]),
         }

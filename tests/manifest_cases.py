@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from builders import gpu, model, service
-
 from reconciler.core.model.spec import (
     Autoscaling,
     Cache,

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from report_outcomes import NAMESPACE, Scene, node, ready, service
-
 from reconciler.core.model.change import Action, Hold, HoldReason
 from reconciler.core.model.health import Phase, ServiceHealth
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.spec import Invalid, Origin
+from report_outcomes import NAMESPACE, Scene, node, ready, service
 
 NODES: Final = (node("gpu-a", 8), node("gpu-b", 4), node("cpu-a", 0))
 
@@ -49,7 +48,13 @@ INVALID: Final = replace(
     ),
     incomplete=_ONE_ERROR.removeprefix("nothing is deleted while not all specs can be read: "),
     health={**ALL_GOOD.health, "phi": ready("gpu-b")},
-    held=dict.fromkeys(("mistral", "phi"), (Action.DELETE, Hold(HoldReason.INCOMPLETE, _ONE_ERROR))),
+    held={
+        "mistral": (
+            Action.KEEP,
+            Hold(HoldReason.INVALID, "it stays as it is, since its spec has errors: models/mistral/llm.yaml:9"),
+        ),
+        "phi": (Action.DELETE, Hold(HoldReason.INCOMPLETE, _ONE_ERROR)),
+    },
     updated=(),
 )
 

@@ -193,7 +193,7 @@ class Scene:
         deletions = tuple(
             Change(
                 key_of(one),
-                Action.DELETE,
+                self.held[name][0] if name in self.held else Action.DELETE,
                 ServiceId(NAMESPACE, name),
                 live=one,
                 hold=self.held[name][1] if name in self.held else None,

@@ -86,6 +86,7 @@ def test_a_line_for_machines_is_one_object_with_its_traceback() -> None:
         logger.bind(service="llm/llama").exception("it failed: {}", token)
     line = json.loads(stream.getvalue())
     assert stream.getvalue().count("\n") == 1
+    assert line["time"].endswith("+00:00")
     assert (line["level"], line["message"], line["service"]) == ("error", "it failed: ***", "llm/llama")
     assert "with base 10: '***'" in line["traceback"]
     assert token not in stream.getvalue()

@@ -4,7 +4,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
-demo=$here/.demo
+demo=${DEMO_DIR:-$here/.demo}
 rm -rf "$demo"
 mkdir -p "$demo"
 cd "$demo"

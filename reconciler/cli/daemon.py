@@ -14,13 +14,13 @@ from reconciler import pipeline, resources, telemetry
 from reconciler.cli import wiring
 from reconciler.core import report
 from reconciler.core.model.change import Change, Hold, HoldReason, Result
-from reconciler.core.model.objects import Key
+from reconciler.core.model.objects import Key, ServiceId
 from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.source import Published
 from reconciler.daemon import endpoints, loop
 from reconciler.errors import UsageError
-from reconciler.ports import Source, Stop, Target
+from reconciler.ports import Remote, Stop, Target
 
 
 def run(clock: Callable[[], datetime], **given: Any) -> int:
@@ -49,7 +49,7 @@ class Ticker:
 
     def __init__(
         self,
-        source: Source,
+        source: Remote,
         target: Target,
         reader: pipeline.Reader,
         orders: pipeline.Orders,
@@ -61,21 +61,24 @@ class Ticker:
         self._orders = orders
         self._clock = clock
         self._retaken: Mapping[Key, tuple[datetime, ...]] = {}
+        self._phases_told: Mapping[ServiceId, datetime] = {}
         self._told: frozenset[Problem | tuple[Key, Hold]] = frozenset()
         self._revision = ""
         self._report_error = ""
 
     def tick(self, stop: Stop) -> loop.TickResult:
         """Do one tick; errors of the whole tick are raised, of single items logged."""
+        self._source.heed(stop)
         now = self._clock()
         orders = replace(self._orders, now=now, retaken=self._retaken)
         proposal = pipeline.propose(self._source, self._target, self._reader, orders)
         self._say_news(proposal.plan.parsed.problems, proposal.changes)
         outcome = pipeline.carry_out(proposal, self._target, stop, _say_result)
         self._retaken = pipeline.retaken(self._retaken, outcome.results, now)
-        written, published = pipeline.publish(outcome, self._source)
-        self._say_end(outcome, written.message, published)
-        return _summary(outcome, published)
+        said = pipeline.publish(outcome, self._source, self._phases_told, now)
+        self._phases_told = said.told
+        self._say_end(outcome, said.report.message, said.published)
+        return _summary(outcome, said.published)
 
     def _say_news(self, problems: tuple[Problem, ...], changes: tuple[Change, ...]) -> None:
         """Say what is wrong or held once, and again only when it was gone in between."""

@@ -62,13 +62,15 @@ repository: Any = _all(
     ),
 )
 
+cluster: Any = setting(
+    "--cluster-name",
+    default="default",
+    metavar="NAME",
+    help="Names this cluster: its inventory, and its branch llmkube-status/NAME.",
+)
+
 reports: Any = _all(
-    setting(
-        "--cluster-name",
-        default="default",
-        metavar="NAME",
-        help="Names this cluster: its inventory, and its branch llmkube-status/NAME.",
-    ),
+    cluster,
     setting("--report-url", default="", metavar="URL", help="Where reports go; else to --repo."),
 )
 

@@ -6,22 +6,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from reconciler import __version__, cache, pipeline, resources
 from reconciler.core import manifests, spec
 from reconciler.core.model.policy import Allowance, Policy
 from reconciler.core.model.source import Snapshot
+from reconciler.core.model.spec import Parsed
 from reconciler.errors import UsageError
-from reconciler.ports import Source, Target
-
-
-class Revisions(Source, Protocol):
-    """A source that can show any of its revisions."""
-
-    def at(self, revision: str) -> Snapshot:
-        """Return all files of a revision: a branch, a tag, a commit, and git's ways to say their parents."""
-        ...
+from reconciler.ports import Remote, Source, Target
 
 
 class NeverStop:
@@ -47,6 +40,12 @@ def reader(**given: Any) -> pipeline.Reader:
     return pipeline.Reader(resources.schemas(), resources.flags(), options, cache.Cache(version))
 
 
+def require_files(parsed: Parsed) -> None:
+    """Refuse to call a place valid in which there is nothing to check: a wrong folder would pass in CI."""
+    if parsed.files == 0 and not parsed.problems:
+        raise UsageError("no spec file here: llm.yaml and *.llm.yaml are read, others with --include '**/*.yaml'")
+
+
 @contextmanager
 def at_revision(**given: Any) -> Iterator[tuple[Source, Snapshot]]:
     """Yield the source of PATHs or of --repo, and its files (at --revision)."""
@@ -60,7 +59,7 @@ def at_revision(**given: Any) -> Iterator[tuple[Source, Snapshot]]:
         yield source, source.at(revision)
 
 
-def repository(**given: Any) -> AbstractContextManager[Revisions]:
+def repository(**given: Any) -> AbstractContextManager[Remote]:
     """Return the git repository that --repo names, from which and to which a tick goes."""
     from reconciler.repository.address import Credentials  # noqa: PLC0415  # git is slow to import
     from reconciler.repository.store import GitSettings, GitSource  # noqa: PLC0415  # likewise
@@ -79,7 +78,7 @@ def repository(**given: Any) -> AbstractContextManager[Revisions]:
     )
 
 
-def clone(**given: Any) -> AbstractContextManager[Revisions]:
+def clone(**given: Any) -> AbstractContextManager[Any]:
     """Return the clone whose revisions are compared: --repo where it is a folder, else the current folder's."""
     from reconciler.repository.local import LocalSource  # noqa: PLC0415  # git is slow to import
 

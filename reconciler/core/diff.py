@@ -7,7 +7,7 @@ from reconciler.core.model.change import Action, Change, FieldChange, Hold, Hold
 from reconciler.core.model.objects import JsonObject, Key
 from reconciler.core.model.observed import Observed, Refusal, RefusalReason
 from reconciler.core.model.plan import Ownership, Plan, Planned
-from reconciler.core.rules import fields, immutable, ownership, quantities, vocabulary
+from reconciler.core.rules import adoption, fields, immutable, ownership, quantities, vocabulary
 
 _CONTROLLERS: Final = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet"})
 """Their fields beside ours are Kubernetes at work, and nobody's hand."""
@@ -38,7 +38,9 @@ def _planned(wanted: Planned, observed: Observed, owner: Ownership | None) -> Ch
     merged = observed.merged.get(wanted.key, wanted.manifest)
     found = _compared(wanted, live, merged)
     if not ownership.is_ours(live, owner) and not ownership.handed_over(live, owner):
-        return _held(found, HoldReason.FOREIGN, _foreign_message(wanted.key, owner))
+        # nothing of it is ours, so nothing is beside
+        theirs = replace(found, takeovers=(), foreign=())
+        return _held(theirs, HoldReason.FOREIGN, _foreign_message(wanted.key, owner))
     if refusal is not None:
         return _answered(found, refusal)
     if found.action is Action.REPLACE and wanted.key.kind == _CLAIM:
@@ -87,6 +89,10 @@ def _orphan(key: Key, live: JsonObject, plan: Plan) -> Change:
     if key.kind == _CLAIM and ownership.annotations_of(live).get(vocabulary.PRUNE) != "delete":
         kept = Hold(HoldReason.RETAINED, f"kept with its models; kubectl delete pvc -n {key.namespace} {key.name}")
         return Change(key, Action.KEEP, service, live=live, hold=kept)
+    blocked = plan.parsed.blocked_by
+    if blocked is not None:
+        message = f"it stays as it is, since the fleet has errors: {blocked.path}:{blocked.line}"
+        return Change(key, Action.KEEP, service, live=live, hold=Hold(HoldReason.INVALID, message))
     wrong = next((invalid for invalid in plan.parsed.invalid if invalid.id == service), None)
     if wrong is not None:
         message = f"it stays as it is, since its spec has errors: {wrong.origin.path}:{wrong.origin.line}"
@@ -147,10 +153,11 @@ def _other_hands(
         ours_too = manager == vocabulary.MANAGER or manager.startswith(f"{vocabulary.MANAGER}-")
         if ours_too or manager in _CONTROLLERS or entry.get("subresource") == "status":
             continue
+        comes_along = adoption.joins(live) and adoption.comes_along(entry)
         for path in fields.owned(entry):
             if any(fields.covers(path, change.path) for change in changed):
                 taken.add(f"{path} ({manager})")
-            elif not _expected(path) and not any(fields.covers(path, leaf) for leaf in ours):
+            elif not comes_along and not _expected(path) and not any(fields.covers(path, leaf) for leaf in ours):
                 beside.add(f"{path} ({manager})")
     return tuple(sorted(taken)), tuple(sorted(beside))
 

@@ -24,16 +24,16 @@ class FolderSource:
     """
 
     def __init__(self, paths: Sequence[str] = (".",)) -> None:
-        self._paths = tuple(Path(path) for path in paths) or (Path(),)
-        self._files: dict[str, Path] = {}
+        self._paths = tuple(os.path.normpath(path) for path in paths) or (".",)
+        self._files: dict[str, str] = {}
 
     def snapshot(self) -> Snapshot:
         """Return all files, in path order, symbolic links unfollowed. SourceError names what cannot be read."""
-        single = self._paths[0] if len(self._paths) == 1 and self._paths[0].is_dir() else None
-        found = sorted({(_shown(path, single), path) for given in self._paths for path in _walk(given)})
-        entries = tuple(entry for name, path in found if (entry := self._entry(name, path)))
-        url = ", ".join(str(path) for path in self._paths)
-        return Snapshot(url=url, branch="", revision="", entries=entries)
+        single = self._paths[0] if len(self._paths) == 1 and Path(self._paths[0]).is_dir() else ""
+        found = {path for given in self._paths for path in _walk(given)}
+        named = sorted((_shown(path, single), path) for path in found)
+        entries = tuple(entry for name, path in named if (entry := self._entry(name, path)))
+        return Snapshot(url=", ".join(self._paths), branch="", revision="", entries=entries)
 
     def read(self, entries: Sequence[Entry]) -> Mapping[str, bytes]:
         """Return blob -> content, as it is on the disk now."""
@@ -51,10 +51,10 @@ class FolderSource:
         """Write nothing, and say so."""
         return Published("", written=False, error="a plain folder has no branch for reports; give --repo")
 
-    def _entry(self, name: str, path: Path) -> Entry | None:
+    def _entry(self, name: str, path: str) -> Entry | None:
         """Return the file's entry; None for what is no file (a socket, a pipe, a device)."""
         try:
-            status = path.lstat()
+            status = os.lstat(path)
         except OSError as error:
             raise _unreadable(path, error) from error
         mode = _mode(status.st_mode)
@@ -76,10 +76,9 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _walk(given: Path) -> Iterator[Path]:
-    if given.is_symlink() and given.is_dir():
-        given = given.resolve()  # the folder that was asked for may be a link; what it holds may not
-    if not given.is_dir():
+def _walk(given: str) -> Iterator[str]:
+    """Yield the files under a path, as strings: `Path` costs more here than all the rest."""
+    if not Path(given).is_dir():  # a link to a folder is one: what was asked for may be a link, what it holds may not
         if not os.path.lexists(given):
             raise UsageError(f"{given}: no such file or folder")
         yield given
@@ -87,23 +86,23 @@ def _walk(given: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(given, onerror=_refuse):
         links = [name for name in folders if Path(folder, name).is_symlink()]
         folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS and name not in links)
-        if folder != str(given) and "pyvenv.cfg" in files:
+        if folder != given and "pyvenv.cfg" in files:
             folders[:] = []
             continue
-        yield from (Path(folder, name) for name in (*files, *links))
+        yield from (os.path.join(folder, name) for name in (*files, *links))  # noqa: PTH118 # see above
 
 
 def _refuse(error: OSError) -> None:
-    raise _unreadable(Path(error.filename), error) from error
+    raise _unreadable(str(error.filename), error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> SourceError:
+def _unreadable(path: str, error: OSError) -> SourceError:
     return SourceError(f"{path}: cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _shown(path: Path, root: Path | None) -> str:
-    named = path.relative_to(root.resolve() if root.is_symlink() else root) if root else path
-    return names.printable(os.fsencode(named.as_posix()))
+def _shown(path: str, root: str) -> str:
+    named = path.removeprefix(root).lstrip("/") if root and root != "." else path
+    return names.printable(os.fsencode(named.removeprefix("./")))
 
 
 def _mode(mode: int) -> str:
@@ -114,10 +113,13 @@ def _mode(mode: int) -> str:
     return EXECUTABLE if mode & stat.S_IXUSR else REGULAR
 
 
-def _content(path: Path, mode: str) -> bytes:
+def _content(path: str, mode: str) -> bytes:
     try:
-        if mode == SYMLINK:
-            return os.fsencode(path.readlink())
-        return path.read_bytes()
+        return os.fsencode(os.readlink(path)) if mode == SYMLINK else _bytes(path)  # noqa: PTH115 # as in the walk
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _bytes(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 # as in the walk
+        return file.read()

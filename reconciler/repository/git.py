@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from git.cmd import Git
-from git.exc import GitCommandNotFound
-
 from reconciler.errors import SourceError
 from reconciler.ports import Stop
 from reconciler.repository.address import Address
+
+try:
+    from git.cmd import Git
+    from git.exc import GitCommandNotFound
+except ImportError as error:  # GitPython looks for the program when it is imported
+    raise SourceError("git is not installed, or not in PATH") from error
 
 # A tree of a million files lists in about 100 MB; what says more is a bomb (ten levels of ten equal trees).
 OUTPUT_LIMIT_BYTES: Final = 256 * 1024 * 1024
@@ -37,6 +40,9 @@ _CONFIG: Final = (
     ("fetch.recurseSubmodules", "false"),
     ("gc.autoDetach", "false"),
     ("http.followRedirects", "false"),
+    # A git that outlives us (a second SIGTERM) must end by itself.
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
     ("init.defaultBranch", "main"),
     ("log.showSignature", "false"),
     ("maintenance.autoDetach", "false"),

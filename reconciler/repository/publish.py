@@ -49,13 +49,14 @@ class Publisher:
         if tip != self._tip:
             self._tip, self._report = tip, None
 
-    def look(self) -> None:
-        """Ask the remote for the branch's head."""
+    def look(self) -> str:
+        """Ask the remote for the branch's head, and return it; "" for no branch."""
         listed = self._runner.run(
             "ls-remote", "--", self._where.address.url, self._where.ref, address=self._where.address
         )
         lines = [line.split("\t") for line in listed.decode("utf-8", "replace").splitlines()]
         self.saw(next((tip for tip, ref in lines if ref == self._where.ref), ""))
+        return self._tip
 
     def previous(self) -> Report | None:
         """Return the report at the head that was last seen, fetched when it is new. None when there is no branch."""
@@ -82,8 +83,7 @@ class Publisher:
             if (refused := self._write(report)) is None:
                 return Published(self._tip, written=True)
             lost = self._tip
-            self.look()
-            if self._tip == lost:
+            if self.look() == lost:
                 raise refused
         raise PublishError(
             f"{self._where.branch}: others pushed in each of {_ATTEMPTS} attempts; the next tick tries again"

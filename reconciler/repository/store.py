@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self
+from urllib.parse import unquote
 
 from reconciler.core.model.source import Commit, Entry, Published, Report, Snapshot
 from reconciler.errors import SourceError, UsageError
@@ -18,6 +19,7 @@ from reconciler.repository.git import GitError, GitRunner, OnCommand, Ssh, ignor
 from reconciler.repository.publish import Publisher, ReportBranch
 
 _HEADS: Final = "refs/heads/"
+_CONFIG: Final = "llmkube.config"
 _SOURCE: Final = "refs/llmkube/source"
 _UNFIT_IN_NAME: Final = re.compile(r"[<>\x00-\x1f\x7f]")
 # How many branches an error names.
@@ -84,6 +86,8 @@ class GitSource:
         self._publisher = Publisher(self._runner, reports, hooks.before_push)
         self._snapshot: Snapshot | None = None
         self._seen = False
+        self._opened = False
+        self._inherited = False
 
     def __enter__(self) -> Self:
         return self
@@ -109,10 +113,16 @@ class GitSource:
         """
         branch, head = self._look()
         if self._snapshot is None or self._snapshot.revision != head or self._snapshot.branch != branch:
-            self._fetch_head(branch)
-            # Someone may have pushed between the look and the fetch: what came is what is listed.
-            head = objects.resolve(self._runner, _SOURCE)
-            self._snapshot = Snapshot(self._remote.shown, branch, head, self._list(head))
+            try:
+                self._snapshot = self._fetched(branch)
+            except (GitError, UsageError):
+                # A store that an earlier process left may be broken: killed in mid-write, or out of space.
+                if not self._inherited:
+                    raise
+                self._empty()
+                self._open((head,))
+                self._snapshot = self._fetched(branch)
+            self._inherited = False
         return self._snapshot
 
     def at(self, revision: str) -> Snapshot:
@@ -146,23 +156,29 @@ class GitSource:
             return Published("", written=False, error=str(error))
         return self._publisher.publish(report)
 
+    def _fetched(self, branch: str) -> Snapshot:
+        """Fetch the branch. Someone may have pushed since it was looked at: what came is what is listed."""
+        self._fetch_head(branch)
+        head = objects.resolve(self._runner, _SOURCE)
+        return Snapshot(self._remote.shown, branch, head, self._list(head))
+
     def _look(self) -> tuple[str, str]:
         """Return the branch's name and head, by one ls-remote that also sees the report branch."""
         wanted = f"{_HEADS}{self._branch}" if self._branch else "HEAD"
         refs = self._ls_remote("--symref", "--", self._remote.url, wanted, self._reports.ref)
         self._open(refs.values())
-        if self._reports.address == self._remote:
+        self._seen = self._reports.address == self._remote
+        if self._seen:
             self._publisher.saw(refs.get(self._reports.ref, ""))
-            self._seen = True
         if wanted not in refs:
             self._explain_missing()
         return refs.get("ref: HEAD", wanted).removeprefix(_HEADS), refs[wanted]
 
     def _look_for_reports(self) -> None:
         """Find the report branch's head where no snapshot did: before the first one, or in another repository."""
-        if not self._seen or self._reports.address != self._remote:
-            self._open(())
-            self._publisher.look()
+        if not self._seen:
+            tip = self._publisher.look()
+            self._open((tip,))
             self._seen = True
 
     def _ls_remote(self, *arguments: str) -> dict[str, str]:
@@ -185,14 +201,26 @@ class GitSource:
 
     def _open(self, ids: Iterable[str]) -> None:
         """Make the store at the first use, of the remote's kind of ids. Remove the locks that a killed process left."""
+        if self._opened:
+            return
         directory = self._runner.directory
         if (directory / "objects").is_dir():
-            if not self._seen:
-                for lock in [*directory.glob("*.lock"), *directory.glob("refs/**/*.lock")]:
-                    lock.unlink(missing_ok=True)
-            return
-        kind = "sha256" if any(len(name) == _SHA256_DIGITS for name in ids) else "sha1"
-        self._runner.run("init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
+            self._inherited = True
+            for lock in [*directory.glob("*.lock"), *directory.glob("refs/**/*.lock")]:
+                lock.unlink(missing_ok=True)
+        else:
+            kind = "sha256" if any(len(name) == _SHA256_DIGITS for name in ids) else "sha1"
+            self._runner.run("init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
+        self._opened = True
+
+    def _empty(self) -> None:
+        """Remove all that git keeps in the store."""
+        for path in self._runner.directory.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _CONFIG:
+                path.unlink()
+        self._opened = self._inherited = False
 
     def _fetch_head(self, branch: str) -> None:
         source = "HEAD" if branch == "HEAD" else f"{_HEADS}{branch}"
@@ -272,21 +300,23 @@ def _report_branch(settings: GitSettings, remote: Address) -> ReportBranch:
 
 
 def _runner(settings: GitSettings, directory: Path, remotes: Sequence[Address], hooks: Hooks) -> GitRunner:
-    """Return git on the store. For remotes that are folders, a config file says that another user may own them.
+    """Return git on the store, and claim the store's directory by a file of ours: git's configuration for all of it.
 
-    The program at the remote's end reads no configuration of the environment, so that answer needs a file.
+    It says that a remote which is a folder may belong to another user: the program at the remote's end does not hear
+    what we tell git in the environment. UsageError when the directory holds what is not ours.
     """
-    folders = sorted({remote.url.removeprefix("file://") for remote in remotes if remote.scheme == "file"})
-    config = "/dev/null"
-    if folders:
+    folders = sorted({unquote(remote.url.removeprefix("file://")) for remote in remotes if remote.scheme == "file"})
+    safe = [folder for name in folders for folder in (name, f"{name}/.git")]
+    lines = ["[safe]\n", *(f"\tdirectory = {_config_value(name)}\n" for name in safe)]
+    config = directory / _CONFIG
+    try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = directory / "llmkube.config"
-        safe = [folder for name in folders for folder in (name, f"{name}/.git")]
-        path.write_text(
-            "[safe]\n" + "".join(f"\tdirectory = {_config_value(name)}\n" for name in safe), encoding="utf-8"
-        )
-        config = str(path)
-    return GitRunner(directory, settings.timeout_seconds, settings.ssh, config, hooks.on_command)
+        if not config.exists() and any(directory.iterdir()):
+            raise UsageError(f"{directory}: not empty, and no store of ours; give a directory of its own")
+        config.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be the store: {error.strerror or type(error).__name__}") from error
+    return GitRunner(directory, settings.timeout_seconds, settings.ssh, str(config), hooks.on_command)
 
 
 def _config_value(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -35,8 +35,8 @@ class Api:
     """One identity at one API server. Paths begin at the root: `/api/v1/nodes`."""
 
     server: str
-    token: str
-    pool: urllib3.PoolManager
+    token: str = field(repr=False)
+    pool: urllib3.PoolManager = field(repr=False)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,8 @@ if __name__ == "__main__":  # run as a file: the folder above is the one to impo
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import urllib3
-from controlplane import api, build, components, nodes, volumes
+
+from controlplane import api, build, components, nodes, pods, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +43,7 @@ class Cluster:
 
     place: components.Place
     supervisor: subprocess.Popen[bytes]
-    tokens: dict[tuple[str, str], str]
+    tokens: dict[tuple[str, str], str] = field(repr=False)
     admin: api.Api
     volumes: volumes.Binder
 
@@ -107,11 +109,13 @@ class Cluster:
 def start(*fleets: str | Path, users: Iterable[str] = components.USERS) -> Iterator[Cluster]:
     """Run a control plane with the nodes of those fleets for the length of a `with`.
 
-    Builds the programs when they are not there, which takes minutes. Raises build.UnavailableError and StartError.
+    Builds the programs when they are not there, which takes minutes. Raises
+    build.UnavailableError, nodes.FleetError and StartError.
     """
+    wanted = [node for fleet in fleets for node in nodes.load(fleet)]  # a wrong name shows before anything starts
     cluster = _boot(build.binaries(build.say), tuple(users))
     try:
-        cluster.add_nodes(*fleets)
+        cluster.create_nodes(wanted)
         yield cluster
     finally:
         cluster.stop()
@@ -149,7 +153,8 @@ def _attempt(binaries: build.Binaries, users: tuple[str, ...]) -> Cluster:
         _order(supervisor, "kube-controller-manager", components.controller_manager(place, binaries))
         _order(supervisor, "kube-scheduler", components.scheduler(place, binaries))
         _order(supervisor, "kwok", components.kwok(place, binaries))
-        _await_accounts(place, admin)
+        _await_controllers(place, admin)
+        pods.install(admin)
         return Cluster(place, supervisor, minted, admin, volumes.start(admin))
     except BaseException:
         _end(supervisor, place.folder)
@@ -187,14 +192,28 @@ def _await_ready(place: components.Place, token: str) -> api.Api:
     raise StartError(_ends(place, "kube-apiserver", f"not ready within {START_SECONDS} s"))
 
 
-def _await_accounts(place: components.Place, admin: api.Api) -> None:
-    """Wait until the controllers run: pods are refused in a namespace whose default account is not there yet."""
+def _await_controllers(place: components.Place, admin: api.Api) -> None:
+    """Wait until the controllers run and KWOK plays kubelet.
+
+    Pods are refused in a namespace whose default account is not there yet.
+    """
     deadline = time.monotonic() + START_SECONDS
-    while admin.find("/api/v1/namespaces/default/serviceaccounts/default") is None:
+    while not (_has_account(admin) and _plays_kubelet(place, admin)):
         _refuse_ended(place)
         if time.monotonic() > deadline:
-            raise StartError(_ends(place, "kube-controller-manager", f"made no accounts within {START_SECONDS} s"))
+            raise StartError(_ends(place, "kube-controller-manager", f"or kwok not ready within {START_SECONDS} s"))
         time.sleep(api.POLL_SECONDS)
+    _refuse_ended(place)  # what answered may be the process that took KWOK's port
+
+
+def _has_account(admin: api.Api) -> bool:
+    return admin.find("/api/v1/namespaces/default/serviceaccounts/default") is not None
+
+
+def _plays_kubelet(place: components.Place, admin: api.Api) -> bool:
+    with suppress(urllib3.exceptions.HTTPError):
+        return admin.pool.request("GET", f"{place.kubelet}/healthz").status == HTTPStatus.OK
+    return False
 
 
 def _refuse_ended(place: components.Place) -> None:

@@ -51,6 +51,10 @@ class Place:
         return f"https://{LOOPBACK}:{self.ports.apiserver}"
 
     @property
+    def kubelet(self) -> str:
+        return f"https://{LOOPBACK}:{self.ports.kubelet}"
+
+    @property
     def certificate(self) -> Path:
         """The certificate that the API server signs for itself as it starts, with its authority."""
         return self.folder / "certificates" / "apiserver.crt"
@@ -66,6 +70,11 @@ class Place:
     @property
     def tokens(self) -> Path:
         return self.folder / "tokens.csv"
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line; audit.yaml says of which requests."""
+        return self.folder / "audit.log"
 
     def kubeconfig(self, user: str) -> Path:
         return self.folder / f"{user.replace(':', '-')}.kubeconfig"
@@ -102,6 +111,8 @@ def apiserver(place: Place, binaries: Binaries) -> list[str]:
         "--allow-privileged=true",
         "--kubelet-preferred-address-types=InternalIP",
         "--profiling=false",
+        f"--audit-policy-file={HERE / 'audit.yaml'}",
+        f"--audit-log-path={place.audit_log}",
     ]
 
 
@@ -149,7 +160,10 @@ def kwok(place: Place, binaries: Binaries) -> list[str]:
 
 def kubelet(place: Place) -> str:
     """KWOK's configuration of what `kubectl logs` and `port-forward` answer: the same for every pod."""
-    by_container = [{"containers": [log.stem], "logsFile": str(place.folder / log.name)} for log in logs()]
+    files = {log.stem: str(place.folder / log.name) for log in logs()}
+    previous = {"previousLogsFile": files.pop("previous")}
+    by_container = [{"containers": [name], "logsFile": file, **previous} for name, file in files.items()]
+    by_container.append({"logsFile": files["llama-server"], **previous})  # what else containers may be called
     command = [sys.executable, "-I", str(HERE / "answers.py")]
     documents = (
         _document("ClusterLogs", {"logs": by_container}),
@@ -159,7 +173,7 @@ def kubelet(place: Place) -> str:
 
 
 def logs() -> tuple[Path, ...]:
-    """What containers say: one file a container name."""
+    """What containers say: one file a container name, and `previous` for what any of them said before it crashed."""
     return tuple(sorted(HERE.glob("logs/*.log")))
 
 

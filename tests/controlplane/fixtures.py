@@ -1,4 +1,7 @@
-"""What a test asks for to run on a real Kubernetes: `control_plane`, `namespace`, `kubectl`, `fleet`, `volumes`."""
+"""What a test asks for to run on a real Kubernetes.
+
+`control_plane`, `namespace` and `kubectl`; `fleet`, `behave` and `volumes` to set its nodes, pods and claims.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from controlplane import api, build, cluster, nodes
+
+from controlplane import api, build, cluster, nodes, pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +92,22 @@ class Fleet:
         return names
 
 
+@dataclass(frozen=True, slots=True)
+class Behave:
+    """Tells the pods that the test's namespace will get what to do; `pods.BEHAVIOURS` has the words."""
+
+    cluster: cluster.Cluster
+    namespace: str
+
+    def __call__(self, behaviour: str, **details: str) -> None:
+        """Details are `exit_code`, `message` and `load_for` (`2s`)."""
+        pods.tell(self.cluster.admin, self.namespace, behaviour, details)
+
+    def pod(self, name: str, behaviour: str | None, **details: str) -> None:
+        """Tell a pod that is there already; None makes it Ready again."""
+        pods.tell_pod(self.cluster.admin, f"/api/v1/namespaces/{self.namespace}/pods/{name}", behaviour, details)
+
+
 @pytest.fixture(scope="session")
 def control_plane(request: pytest.FixtureRequest) -> Iterator[cluster.Cluster]:
     """One control plane for all tests, with the nodes of every fleet."""
@@ -108,6 +128,7 @@ def namespace(control_plane: cluster.Cluster) -> Iterator[str]:
     yield name
     control_plane.volumes.bind(name)
     control_plane.admin.delete(path)
+    control_plane.admin.delete(f"{path}/pods", gracePeriodSeconds="0")
     # the next test wants the GPUs that its pods hold; the rest goes in ten seconds or so that nobody need wait for
     api.wait_until(f"no pods in {name}", lambda: not control_plane.admin.items(f"{path}/pods"), 60)
 
@@ -130,6 +151,12 @@ def fleet(control_plane: cluster.Cluster, namespace: str) -> Iterator[Fleet]:
         if node["spec"].get("unschedulable"):
             control_plane.uncordon(node["metadata"]["name"])
     chosen.only_nodes(*everything)
+
+
+@pytest.fixture
+def behave(control_plane: cluster.Cluster, namespace: str) -> Behave:
+    """Tells pods what to do: `behave("crash", exit_code="134")`."""
+    return Behave(control_plane, namespace)
 
 
 @pytest.fixture

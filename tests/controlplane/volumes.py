@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
+
 from controlplane import api
 
 if TYPE_CHECKING:

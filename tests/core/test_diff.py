@@ -2,10 +2,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import OWNER, SNAPSHOT, gpu, parsed, service
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import OWNER, SNAPSHOT, gpu, parsed, service
 from reconciler.core import diff, plan
 from reconciler.core.model.change import Action, Change, HoldReason
 from reconciler.core.model.objects import JsonObject, Key, key_of

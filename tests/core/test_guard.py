@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from builders import OWNER, SNAPSHOT, gpu, model, parsed, service
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import OWNER, SNAPSHOT, gpu, model, parsed, service
 from reconciler.core import diff, guard, plan
 from reconciler.core.model.change import Action, Change, HoldReason
 from reconciler.core.model.health import Health, Phase, ServiceHealth

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from builders import OWNER, SNAPSHOT, parsed, service
-
 from reconciler.core import plan
 from reconciler.core.model.objects import key_of
 from reconciler.core.model.spec import Cache, Pod

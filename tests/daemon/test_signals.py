@@ -1,9 +1,11 @@
+import http.client
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,11 @@ def story(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(story: Path) -> Iterator[Callable[[str], Started]]:
+def start(story: Path) -> Iterator[Callable[..., Started]]:
     with ExitStack() as stack:
 
-        def begin(kind: str) -> Started:
-            command = [sys.executable, str(PROGRAM), str(story), kind]
+        def begin(kind: str, *more: str) -> Started:
+            command = [sys.executable, str(PROGRAM), str(story), kind, *more]
             process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
             stack.callback(process.kill)
             until(lambda: story.exists() and story.stat().st_size > 0)
@@ -40,7 +42,7 @@ def until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_mid_tick_lets_the_effect_end_and_exits_zero(
-    start: Callable[[str], Started], story: Path, number: signal.Signals
+    start: Callable[..., Started], story: Path, number: signal.Signals
 ) -> None:
     process = start("steps")
     asked = time.monotonic()
@@ -53,7 +55,7 @@ def test_a_signal_in_mid_tick_lets_the_effect_end_and_exits_zero(
     assert [line.replace("begin", "end") for line in effects[0::2]] == effects[1::2]
 
 
-def test_a_second_signal_ends_at_once(start: Callable[[str], Started]) -> None:
+def test_a_second_signal_ends_at_once(start: Callable[..., Started]) -> None:
     process = start("stubborn")
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -63,7 +65,7 @@ def test_a_second_signal_ends_at_once(start: Callable[[str], Started]) -> None:
 
 
 def test_between_two_ticks_a_signal_ends_at_once_and_a_quiet_life_said_nothing(
-    start: Callable[[str], Started], story: Path
+    start: Callable[..., Started], story: Path
 ) -> None:
     process = start("quiet")
     until(lambda: len(story.read_text(encoding="utf-8").splitlines()) >= 3)
@@ -75,10 +77,22 @@ def test_between_two_ticks_a_signal_ends_at_once_and_a_quiet_life_said_nothing(
     ]
 
 
-def test_a_failing_tick_is_said_without_its_password(start: Callable[[str], Started], story: Path) -> None:
+def test_a_failing_tick_is_said_without_its_password(start: Callable[..., Started], story: Path) -> None:
     process = start("failing")
     until(lambda: len(story.read_text(encoding="utf-8").splitlines()) >= 2)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=5)
     assert "ERROR   tick failed: https://example.org/a.git: the server cannot be reached" in said
     assert "hunter2" not in said
+
+
+def test_a_webhook_brings_a_tick_to_a_running_process(start: Callable[..., Started], story: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start("quiet", str(port))
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/webhook", b"{}", {"X-Gitlab-Token": "hush"})
+        assert connection.getresponse().status == 202
+    until(lambda: len(story.read_text(encoding="utf-8").splitlines()) == 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git_server import Remote, make_remote
 
+from git_server import Remote, make_remote
 from reconciler.repository.store import GitSettings, GitSource, Hooks
 
 

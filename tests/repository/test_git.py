@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -40,6 +42,17 @@ def test_git_may_not_be_there(store: GitRunner, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(SourceError, match="git is not installed, or not in PATH"):
         store.run("--version")
+
+
+def test_a_machine_without_git_is_told_so_in_one_line() -> None:
+    program = (
+        "from reconciler.errors import SourceError\ntry:\n"
+        " import reconciler.repository.store\nexcept SourceError as e:\n print(e)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PATH": "/nowhere"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "git is not installed, or not in PATH\n"
 
 
 def test_without_an_address_no_transport_is_allowed(store: GitRunner, tmp_path: Path) -> None:

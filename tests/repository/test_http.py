@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from git_server import GitHttpServer, HttpSettings, Remote, basic, make_remote
 
+from git_server import GitHttpServer, HttpSettings, Remote, basic, make_remote
 from reconciler.core.model.source import Report
 from reconciler.errors import SourceError
 from reconciler.repository.address import Credentials

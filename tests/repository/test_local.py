@@ -2,8 +2,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from git_server import Remote, git
 
+from git_server import Remote, git
 from reconciler.core.model.source import Commit, Report
 from reconciler.errors import SourceError, UsageError
 from reconciler.repository.local import LocalSource

@@ -1,9 +1,10 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from git_server import Remote, git, make_remote
 
+from git_server import Remote, git, make_remote
 from reconciler.core.model.source import Report
 from reconciler.errors import UsageError
 from reconciler.repository.store import GitSettings, GitSource
@@ -218,3 +219,38 @@ def test_a_changed_report_costs_four_commands(source: GitSource, commands: Comma
     commands.clear()
     source.publish(report("1"))
     assert [command[0] for command in commands] == ["rev-list", "fast-import", "rev-parse", "push"]
+
+
+def test_reports_elsewhere_are_looked_at_once_a_tick(
+    source: GitSource, opened: Opened, tmp_path: Path, commands: Commands
+) -> None:
+    reports = make_remote(tmp_path / "elsewhere")
+    url = source.snapshot().url
+    writer = opened(url, report_url=reports.url)
+    writer.snapshot()
+    writer.publish(report())
+    commands.clear()
+    writer.snapshot()
+    writer.previous()
+    writer.publish(report())
+    assert [command[0] for command in commands] == ["ls-remote", "ls-remote"]
+
+
+def test_a_push_whose_answer_was_lost_is_found_to_stand(remote: Remote, opened: Opened) -> None:
+    remote.hook("post-receive", "sleep 30")
+    published = opened(remote.url, timeout_seconds=3.0).publish(report())
+    assert published.error == ""
+    assert [published.revision] == [line.split()[0] for line in remote.log(STATUS)]
+
+
+def test_of_two_writers_at_once_neither_loses_a_report(remote: Remote, opened: Opened) -> None:
+    def write(name: str) -> list[str]:
+        source = opened(remote.url)
+        source.snapshot()
+        return [source.publish(Report({"README.md": f"{name}{n}".encode()}, f"{name}{n}\n")).error for n in range(4)]
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(write, ["a", "b"]))
+    assert errors == [[""] * 4] * 2
+    assert sorted(subjects(remote)) == ["a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3"]
+    assert [subject for subject in subjects(remote) if "a" in subject] == ["a3", "a2", "a1", "a0"]

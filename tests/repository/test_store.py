@@ -1,13 +1,19 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from git_server import Remote, git, make_remote
 
+from git_server import Remote, git, make_remote
 from reconciler.core.model.source import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK, Commit
 from reconciler.errors import SourceError, UsageError
+from reconciler.repository.folder import FolderSource
+from reconciler.repository.local import LocalSource
 from reconciler.repository.store import GitSettings, GitSource
+
+if TYPE_CHECKING:
+    from reconciler.ports import Source
 
 Opened = Callable[..., GitSource]
 Commands = list[tuple[str, ...]]
@@ -285,3 +291,38 @@ def test_a_server_side_tree_with_a_git_folder_in_it_is_refused(remote: Remote, s
     git("update-ref", "refs/heads/main", commit, cwd=remote.bare)
     with pytest.raises(SourceError, match="hasDotgit"):
         source.snapshot()
+
+
+def test_a_kept_store_that_broke_is_made_anew(remote: Remote, opened: Opened, tmp_path: Path) -> None:
+    head = remote.commit({"a": "1"})
+    store = tmp_path / "store"
+    opened(remote.url, directory=str(store)).snapshot()
+    for path in [path for path in (store / "objects").rglob("*") if path.is_file()]:
+        path.unlink()
+    assert opened(remote.url, directory=str(store)).snapshot().revision == head
+
+
+def test_a_directory_that_holds_something_else_is_left_alone(remote: Remote, tmp_path: Path) -> None:
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    with pytest.raises(UsageError, match="home: not empty, and no store of ours"):
+        GitSource(GitSettings(url=remote.url, directory=str(tmp_path / "home")))
+
+
+def test_a_directory_that_cannot_be_made_is_named(remote: Remote, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file/store: cannot be the store: Not a directory"):
+        GitSource(GitSettings(url=remote.url, directory=str(tmp_path / "file" / "store")))
+
+
+def test_a_folders_url_may_be_percent_encoded(tmp_path: Path, opened: Opened) -> None:
+    remote = make_remote(tmp_path / "a folder")
+    head = remote.commit({"a": "1"})
+    assert "%20" in remote.url
+    assert opened(remote.url).snapshot().revision == head
+
+
+def test_every_source_keeps_the_port(remote: Remote, source: GitSource) -> None:
+    """The type checker reads this one; running it says only that the names are there."""
+    remote.commit({"a": "1"})
+    sources: tuple[Source, ...] = (source, LocalSource(str(remote.clone)), FolderSource([str(remote.clone)]))
+    assert [len(each.snapshot().entries) for each in sources] == [1, 1, 1]

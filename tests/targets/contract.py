@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from builders import REPOSITORY, SNAPSHOT, model, parsed, service
-
 from reconciler import pipeline
 from reconciler.core import diff, guard, health, manifests
 from reconciler.core import plan as planning
@@ -376,7 +375,10 @@ class Contract:
         before = _inventory(stage)
         target = Diary(stage.target())
         stranger = _owner(stage, "https://git.example.com/somebody/else")
-        outcome = tick(target, desired(stage, replace(wanted, replicas=4), service("new"), owner=stranger))
+        outcome = tick(
+            target,
+            desired(stage, replace(wanted, replicas=4), service("new", namespace=stage.namespace), owner=stranger),
+        )
         assert set(holds(outcome.changes).values()) == {HoldReason.INVENTORY}
         assert target.written == []
         assert _inventory(stage) == before

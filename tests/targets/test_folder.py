@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import service
-from targets import contract
 
+from builders import service
 from reconciler import pipeline
 from reconciler.core.model.change import Action, HoldReason
 from reconciler.core.model.objects import JsonObject, Key, key_of
@@ -16,6 +15,7 @@ from reconciler.core.model.spec import Service
 from reconciler.core.rules import vocabulary
 from reconciler.errors import TargetError
 from reconciler.targets.folder import FolderTarget
+from targets import contract
 
 
 @dataclass

@@ -17,12 +17,13 @@ from reconciler.core.model.objects import JsonObject
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @options.specs
 @options.repository
+@options.cluster
 @click.option("--revision", default="", metavar="REV", help="Read --repo at this revision; else its branch's head.")
 @options.setting("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option(
     "--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write a file for each object below DIR."
 )
-@options.output("yaml", "json")
+@options.output("text", "json")
 def command(**given: Any) -> int:
     """Print the Kubernetes manifests that the specs in a folder ask for.
 
@@ -42,6 +43,7 @@ def _render(**given: Any) -> Answer:
     with wiring.at_revision(**given) as (source, snapshot):
         desired = plan.build(pipeline.read(source, snapshot, reader), snapshot, None)
     parsed = desired.parsed
+    wiring.require_files(parsed)
     manifests = tuple(planned.manifest for planned in desired.objects)
     folder: Path | None = given["output_dir"]
     if folder is not None:

@@ -37,13 +37,14 @@ def _sync(**given: Any) -> Answer:
     reader = wiring.reader(**given)
     target = wiring.target(**given)
     with wiring.repository(**given) as source:
-        proposal = pipeline.propose(source, target, reader, wiring.orders(**given))
+        orders = wiring.orders(**given)
+        proposal = pipeline.propose(source, target, reader, orders)
         due = sum(1 for change in proposal.changes if change.writes)
         with progress.bar("applying", due) as told:
             outcome = pipeline.carry_out(proposal, target, wiring.NeverStop(), told)
         published = Published("", written=False)
         if not given["no_report"]:
-            _, published = pipeline.publish(outcome, source)
+            published = pipeline.publish(outcome, source, {}, orders.now).published
     return Answer(_told(outcome, published, given["cluster_name"]), exit_code(outcome, published))
 
 

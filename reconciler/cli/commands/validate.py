@@ -16,6 +16,7 @@ from reconciler.core.model.spec import Parsed
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @options.specs
 @options.repository
+@options.cluster
 @click.option("--revision", default="", metavar="REV", help="Read --repo at this revision; else its branch's head.")
 @options.setting("--strict", is_flag=True, help="Take warnings for errors.")
 @options.output("text", "json")
@@ -44,7 +45,9 @@ def read(**given: Any) -> Parsed:
     """Return the specs that PATHs, or --repo at --revision, hold."""
     reader = wiring.reader(**given)
     with wiring.at_revision(**given) as (source, snapshot):
-        return pipeline.read(source, snapshot, reader)
+        parsed = pipeline.read(source, snapshot, reader)
+    wiring.require_files(parsed)
+    return parsed
 
 
 def exit_code(problems: tuple[Problem, ...], *, strict: bool) -> int:

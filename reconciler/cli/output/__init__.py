@@ -7,9 +7,9 @@ from typing import Any, Final
 import click
 
 from reconciler.cli.answer import Answer
-from reconciler.cli.output import json, text, yaml
+from reconciler.cli.output import json, text
 
-_FORMATS: Final[dict[str, Callable[[Any], str]]] = {"json": json.render, "text": text.render, "yaml": yaml.render}
+_FORMATS: Final[dict[str, Callable[[Any], str]]] = {"json": json.render, "text": text.render}
 
 
 def show(answer: Answer, form: str) -> int:

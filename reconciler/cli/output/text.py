@@ -12,7 +12,7 @@ from reconciler.cli.answer import Difference, FleetStatus, Rendering, Synced, Va
 from reconciler.core.model.change import Action, Change, FieldChange, HoldReason, Result
 from reconciler.core.model.health import Phase
 from reconciler.core.model.problem import Problem, Severity
-from reconciler.core.rules import masking
+from reconciler.core.rules import masking, yamltext
 
 _COLOURS: Final = {
     "create": "green",
@@ -61,6 +61,9 @@ def _validation(value: Validation) -> Iterator[str]:
 
 @_lines.register
 def _rendering(value: Rendering) -> Iterator[str]:
+    if not value.written_to:
+        yield from yamltext.dump(value.manifests).splitlines()
+        return
     yield f"{_many(len(value.manifests), 'manifest')} written below {value.written_to}"
 
 

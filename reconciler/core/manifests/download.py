@@ -129,8 +129,9 @@ def restricted() -> JsonObject:
 
 def _files(models: Iterable[Model]) -> str:
     """Return one line a file: folder, url, name, sha256 or `-`, size or 0. None of them can hold white space."""
-    return "\n".join(
+    lines = (
         f"{storage.cache_key(model)} {file.url} {file.name} {file.sha256.lower() or '-'} {file.size}"
         for model in models
         for file in storage.files(model)
     )
+    return "\n".join(dict.fromkeys(lines))

@@ -31,8 +31,8 @@ def labels(wanted: Service) -> dict[str, str]:
 def metadata(wanted: Service, object_name: str) -> dict[str, JsonObject | str]:
     """Return the metadata of one object of the service."""
     annotations = {vocabulary.SOURCE: wanted.origin.path}
-    if len(wanted.id.name) > names.MAX_LABEL:
-        annotations[vocabulary.SERVICE_ID] = wanted.id.name
+    if names.label_value(wanted.id.name) != wanted.id.name:
+        annotations[vocabulary.FULL_NAME] = wanted.id.name
     return {
         "name": object_name,
         "namespace": wanted.id.namespace,

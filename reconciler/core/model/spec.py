@@ -336,4 +336,6 @@ class Parsed:
     incomplete_reason: str = ""
     empty: bool = False
     """Everything was read and there is no service in it: not complete either, unless someone said so."""
+    blocked_by: Origin | None = None
+    """Where the Fleet has errors: then there are no services here, and everything stays as it is."""
     files: int = 0

@@ -11,7 +11,6 @@ from reconciler.core.rules import vocabulary
 
 _HELD: Final[Mapping[HoldReason, str]] = {
     HoldReason.INVALID: "Mend the spec, and push.",
-    HoldReason.INVALID: "Mend the spec, and push.",
     HoldReason.INCOMPLETE: "Mend the specs that cannot be read. The next complete revision deletes what left git.",
     HoldReason.DELETIONS: "Restore the specs, or push a commit with the trailer `Llmkube-Allow: delete={services}`.",
     HoldReason.ROLLOUTS: "None. It rolls as the services before it become Ready.",

@@ -1,7 +1,7 @@
 """Everything a tick knows, sorted by service: the evidence that the rules judge."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,7 @@ def of(outcome: Outcome) -> tuple[Case, ...]:
     """Return one case for each service that is in git or still live, sorted. A kept cache alone makes no service."""
     parsed = outcome.plan.parsed
     specs = {spec.id: spec for spec in parsed.services}
-    invalid = {found.id: found for found in parsed.invalid if found.id not in specs}
+    invalid = {found.id: found for found in (*parsed.invalid, *_blocked(outcome)) if found.id not in specs}
     changes = _by_service(outcome.changes, frozenset({*specs, *invalid}))
     errors = {result.change.key: result.error for result in outcome.results if result.error}
     live = _live_services(outcome.observed.live)
@@ -72,8 +72,15 @@ def of(outcome: Outcome) -> tuple[Case, ...]:
     return tuple(case(service) for service in sorted({*specs, *invalid, *left}))
 
 
+def _blocked(outcome: Outcome) -> Iterator[Invalid]:
+    """Yield every live service while the Fleet has errors: no spec is linked then, and each is invalid with it."""
+    origin = outcome.plan.parsed.blocked_by
+    if origin is not None:
+        yield from (Invalid(change.service, origin) for change in outcome.changes if change.key.kind == "Deployment")
+
+
 def holds(changes: Iterable[Change]) -> tuple[tuple[Change, Hold], ...]:
-    """Return the changes that wait, with their holds; a kept cache is not waiting."""
+    """Return the changes that wait, with their holds; a kept cache is not waiting, nor is an invalid service."""
     return tuple(
         (change, change.hold)
         for change in changes

@@ -97,5 +97,6 @@ def _object(change: Change, case: cases.Case, outcome: Outcome) -> dict[str, Any
 
 
 def _kept_by_error(change: Change, case: cases.Case) -> bool:
-    """Tell whether the object only seems to be in the way of a deletion: its spec is there, with errors in it."""
-    return case.invalid is not None and change.hold is not None and change.hold.reason is HoldReason.INCOMPLETE
+    """Tell whether the object stays for its spec's errors alone, which the service's phase tells already."""
+    reasons = {HoldReason.INCOMPLETE, HoldReason.INVALID}
+    return case.invalid is not None and change.hold is not None and change.hold.reason in reasons

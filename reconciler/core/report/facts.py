@@ -12,7 +12,7 @@ from reconciler.core.model.report import ServiceState
 from reconciler.core.rules import quantities
 
 _WAITS_FOR_ITSELF: Final = frozenset(
-    {HoldReason.FOREIGN, HoldReason.REFUSED, HoldReason.CONTESTED, HoldReason.PAUSED},
+    {HoldReason.FOREIGN, HoldReason.INVALID, HoldReason.REFUSED, HoldReason.CONTESTED, HoldReason.PAUSED},
 )
 """Holds of one object, which may last for months; a trailer of so long ago must not still lift a guard."""
 

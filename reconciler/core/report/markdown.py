@@ -15,6 +15,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9 ._/:@=+,()%*#!?;~{}\[\]'\"-]+")
 
 _SPAN: Final = re.compile(r"`([^`]+)`")
 _MARKUP: Final = re.compile(r"([\\`*_\[\]|~$])")
+_BLOCK: Final = re.compile(r"^(\d*)([#+=.)-])(?=[#=-]*(?: |$))")
+"""What makes a heading or a list of a line, when it begins with it: also inside an item of a list."""
 _ENTITY: Final = re.compile(r"&(?=[#A-Za-z])")
 _SCHEME: Final = re.compile(r":(?=//)")
 _WWW: Final = re.compile(r"(?i)\b(www)\.")
@@ -34,7 +36,7 @@ def text(raw: str, limit: int = MESSAGE) -> str:
     """Return the text so that it shows as it is, wherever it stands inside a line or a table's cell."""
     flat = _ENTITY.sub("&amp;", line(raw, limit))
     flat = _MARKUP.sub(r"\\\1", flat).replace("<", "&lt;").replace(">", "&gt;")
-    return _WWW.sub(r"\1\\.", _SCHEME.sub(r"\\:", flat))
+    return _BLOCK.sub(r"\1\\\2", _WWW.sub(r"\1\\.", _SCHEME.sub(r"\\:", flat)))
 
 
 def prose(raw: str, limit: int = MESSAGE) -> str:

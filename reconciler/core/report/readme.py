@@ -125,15 +125,19 @@ def table_lines(states: Sequence[ServiceState]) -> list[str]:
         (
             markdown.code(service),
             f"**{phase}**" if phase not in {Phase.READY, Phase.RENDERED} else phase,
-            markdown.text(model, markdown.NAME),
-            markdown.text(gpus, markdown.NAME),
+            _cell(model),
+            _cell(gpus),
             replicas,
-            markdown.text(where, markdown.NAME),
+            _cell(where),
             markdown.code(spec),
         )
         for service, phase, model, gpus, replicas, where, spec in table.rows(states)
     )
     return markdown.table(table.COLUMNS, cells)
+
+
+def _cell(raw: str) -> str:
+    return raw if raw == table.NOTHING else markdown.text(raw, markdown.NAME)
 
 
 def _problems(problems: Iterable[Problem]) -> list[str]:

@@ -3,12 +3,12 @@
 Written by hand and by whole pixels, so that equal fleets are equal bytes. Colour helps, and never tells anything alone.
 """
 
+import html
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from xml.sax.saxutils import escape
 
 from reconciler.core.model.health import Phase
 from reconciler.core.model.outcome import Outcome
@@ -31,7 +31,7 @@ _GLYPHS: Final[Mapping[str, int]] = {"title": 11, "name": 9}
 """Pixels of an average character, by style, of the widest font in use: fonts differ, and text must stay in its card."""
 _CARDS: Final = 120
 """Of each kind; a picture of more is a wall, and the table has them all."""
-_ENTRIES: Final = 24
+_ENTRIES: Final = 12
 """Services named on one card; a CPU node may hold a hundred."""
 _SQUARES: Final = 64
 """On one card; more GPUs than that on one node are told as a number."""
@@ -129,7 +129,7 @@ def _document(title: str, body: Iterable[str], height: int) -> bytes:
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     lines = (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">',
-        f'<title id="title">{escape(markdown.line(title))}</title>',
+        f'<title id="title">{html.escape(markdown.line(title), quote=False)}</title>',
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>',
         *body,
@@ -227,7 +227,7 @@ def _legend(used: Iterable[tuple[str, str]], top: int) -> tuple[list[str], int]:
 def _text(left: int, base: int, raw: str, style: str, width: int) -> str:
     named = f' class="{style}"' if style else ""
     room = width // _GLYPHS.get(style, _GLYPH)
-    return f'<text{named} x="{left}" y="{base}">{escape(_cut(raw, room))}</text>'
+    return f'<text{named} x="{left}" y="{base}">{html.escape(_cut(raw, room), quote=False)}</text>'
 
 
 def _cut(raw: str, room: int) -> str:

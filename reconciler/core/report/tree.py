@@ -10,8 +10,8 @@ def build(outcome: Outcome, previous: Report | None) -> Report:
 
     Equal state gives equal bytes: the files hold no clock, no progress and nothing of what was done, which the message
     tells. Of `previous` the files take the manifests of services that are not healthy now, and the last fully applied
-    commit; the message takes the phases that were last told. A flapping service's five minutes need a clock: the caller
-    holds this report back, when its files differ from those last published and that service's last commit is younger.
+    commit; the message takes the phases that were last told. `waits` tells
+    when a report has to wait, since a service flaps.
     """
     states = services.fleet(outcome)
     last = status.read(previous) if previous else None

@@ -2,6 +2,50 @@
 
 from typing import Final
 
+RENDERED: Final = (
+    "--alias",
+    "--batch-size",
+    "--cache-ram",
+    "--cache-type-k",
+    "--cache-type-v",
+    "--cpu-moe",
+    "--ctx-size",
+    "--embedding",
+    "--fit",
+    "--flash-attn",
+    "--host",
+    "--jinja",
+    "--kv-unified",
+    "--metrics",
+    "--mmproj",
+    "--model",
+    "--n-cpu-moe",
+    "--n-gpu-layers",
+    "--no-jinja",
+    "--no-kv-offload",
+    "--no-warmup",
+    "--override-kv",
+    "--override-tensor",
+    "--parallel",
+    "--pooling",
+    "--port",
+    "--reasoning-budget",
+    "--reasoning-budget-message",
+    "--reranking",
+    "--rope-scale",
+    "--rope-scaling",
+    "--spec-draft-model",
+    "--spec-draft-n-max",
+    "--spec-draft-p-min",
+    "--spec-type",
+    "--split-mode",
+    "--tensor-split",
+    "--threads",
+    "--ubatch-size",
+    "--yarn-orig-ctx",
+)
+"""Every flag that we render, in our spelling: what an author's own arguments may stand in for."""
+
 _FIT: Final = 7407
 """--fit came with #16653, on by default."""
 

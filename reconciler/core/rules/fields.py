@@ -25,6 +25,18 @@ _MERGE_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 }
 """List field -> the keys its items are merged by. Source: x-kubernetes-list-map-keys in the API's schemas."""
 
+_BOOKKEEPING: Final = frozenset(
+    {
+        "deployment.kubernetes.io/revision",
+        "pv.kubernetes.io/bind-completed",
+        "pv.kubernetes.io/bound-by-controller",
+        "volume.beta.kubernetes.io/storage-provisioner",
+        "volume.kubernetes.io/selected-node",
+        "volume.kubernetes.io/storage-provisioner",
+    }
+)
+"""Annotations that Kubernetes' own controllers keep for themselves, written moments after an object is made."""
+
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[FieldChange]:
     """Yield each field in which `new` differs from `old`, in path order; arguments of a command one by one."""
@@ -42,7 +54,13 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[FieldChange]:
 def comparable(manifest: JsonObject) -> JsonObject:
     """Return the object without what the server keeps for itself. Empty maps of metadata are no difference."""
     metadata = manifest["metadata"]
-    kept = {name: metadata[name] for name in ("annotations", "labels") if metadata.get(name)}
+    told = {
+        "annotations": {
+            name: value for name, value in (metadata.get("annotations") or {}).items() if name not in _BOOKKEEPING
+        },
+        "labels": metadata.get("labels"),
+    }
+    kept = {name: value for name, value in told.items() if value}
     body = {name: value for name, value in manifest.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
     return {"metadata": kept, **body}
 
@@ -65,6 +83,12 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
     for item in value:
         rest = {name: found for name, found in item.items() if name not in keys}
         yield from leaves(rest, f"{path}[{_label(item, keys)}]")
+
+
+def by_merge_key(items: Sequence[Any], path: str) -> Mapping[str, Any] | None:
+    """Return the items of a list by what Kubernetes merges them by, None for a list that is taken whole."""
+    keys = _keys_of(items, path)
+    return None if keys is None else {_label(item, keys): item for item in items}
 
 
 def owned(entry: JsonObject) -> Iterator[str]:
@@ -107,10 +131,8 @@ def _moved(old: Sequence[Any], new: Sequence[Any], path: str) -> Iterator[FieldC
 def _named(items: Sequence[Any], path: str) -> dict[str, Any]:
     if path.endswith(".args"):
         return _arguments(items)
-    keys = _keys_of(items, path)
-    if keys is None:
-        return {str(index): item for index, item in enumerate(items)}
-    return {_label(item, keys): item for item in items}
+    found = by_merge_key(items, path)
+    return {str(index): item for index, item in enumerate(items)} if found is None else dict(found)
 
 
 def _arguments(items: Sequence[Any]) -> dict[str, Any]:

@@ -162,6 +162,12 @@ def parse_args(args: Sequence[str], flags: Flags) -> tuple[tuple[str, tuple[str,
     return tuple(parsed)
 
 
+def replaced(args: Sequence[str], flags: Flags, rendered: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the rendered flags that the arguments give, by whatever alias, or switch off."""
+    given = {flag.name for name, _ in parse_args(args, flags) if (flag := flags.find(name))}
+    return tuple(name for name in rendered if (flag := flags.find(name)) and flag.name in given)
+
+
 def canonical(spelling: str, flags: Flags) -> str:
     """Return the flag's one name, also for a negation: `-ngl` -> `--n-gpu-layers`; the spelling itself when unknown."""
     flag = flags.find(spelling)
@@ -193,7 +199,7 @@ def lint(args: Sequence[str], flags: Flags, build: int | None) -> tuple[Finding,
         flag = flags.find(args[index])
         if flag is None:
             findings.append(_unknown(index, args[index], flags, build))
-            index += 1
+            index += 1 + _takes_along(args, index)
             continue
         findings += _about_flag(index, args[index], flag, build or flags.build)
         if flag.name in seen and flag.name != "--spec-type":
@@ -205,6 +211,12 @@ def lint(args: Sequence[str], flags: Flags, build: int | None) -> tuple[Finding,
         findings += _about_values(index, args[index], flag, values, flags)
         index += 1 + flag.values
     return tuple(_softened(finding, build) for finding in findings)
+
+
+def _takes_along(args: Sequence[str], index: int) -> int:
+    """Return 1 when what follows an unknown flag is probably its value: one complaint is enough for both."""
+    follows = args[index].startswith("-") and " " not in args[index] and "=" not in args[index]
+    return int(follows and index + 1 < len(args) and not args[index + 1].startswith("-"))
 
 
 def _softened(finding: Finding, build: int | None) -> Finding:

@@ -32,5 +32,5 @@ def annotations_of(live: JsonObject) -> Mapping[str, str]:
 
 def service_of(key: Key, live: JsonObject) -> ServiceId:
     """Return the service that a live object says it belongs to; its own name where it does not say."""
-    said = annotations_of(live).get(vocabulary.SERVICE_ID) or labels_of(live).get(vocabulary.SERVICE_NAME)
-    return ServiceId(key.namespace, said or key.name)
+    name = annotations_of(live).get(vocabulary.FULL_NAME) or labels_of(live).get(vocabulary.SERVICE_NAME, key.name)
+    return ServiceId(key.namespace, name)

@@ -36,9 +36,11 @@ def dump(documents: Iterable[Any], *, sort_keys: bool = True) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return the value in the dicts, lists and exact scalar types that YAML knows."""
+    """Return the value in the dicts, lists and exact scalar types that YAML knows; half a surrogate becomes `?`."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return str(value) if value.isascii() else value.encode(errors="replace").decode()
+    return value

@@ -24,6 +24,7 @@ def service(service: Service, draft: ServiceDraft, options: Options, flags: Flag
         *_cache(service, draft),
         *_registry(service, draft, options),
         *_arguments(service, flags),
+        *_context(service, flags),
     )
 
 
@@ -53,6 +54,18 @@ def _name(service: Service) -> tuple[Finding, ...]:
         return ()
     message = f"nothing of `{service.id.name}` can be part of a DNS name; use letters and digits"
     return (Finding(("metadata", "name"), "bad-value", message),)
+
+
+def _context(service: Service, flags: Flags) -> tuple[Finding, ...]:
+    engine = service.engine
+    given = engine.context_size or llamacpp.replaced(engine.extra_args, flags, ("--ctx-size",))
+    if service.gpu is None or given:
+        return ()
+    message = (
+        "contextSize is not set: each slot gets 4096 tokens, where llama.cpp would take all that the model was trained"
+        " for, and its memory; write contextSize"
+    )
+    return (Finding(("spec",), "context-size", message, Severity.WARNING),)
 
 
 def _cache(service: Service, draft: ServiceDraft) -> tuple[Finding, ...]:

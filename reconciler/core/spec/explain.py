@@ -96,17 +96,20 @@ def _unknown_fields(path: Path, instance: Mapping[str, Any], schema: JsonObject)
 
 def _enum(path: Path, value: object, schema: JsonObject) -> Finding:
     refused = schema.get("x-refused-values", {})
-    if isinstance(value, str) and value in refused:
+    if not isinstance(value, str):
+        return Finding(path, "wrong-type", _wrong_type(value, {"type": "string"}))
+    if value in refused:
         return Finding(path, "refused-value", f"{shown(value)} is not served: {refused[value]}")
     values = [str(item) for item in schema["enum"]]
-    near = schema.get("x-nearest", {}).get(value) or nearest(str(value), values)
+    near = schema.get("x-nearest", {}).get(value) or nearest(value, values)
     hint = f"; did you mean `{near}`?" if near else ""
     return Finding(path, "bad-value", f"{shown(value)} is none of {', '.join(values)}{hint}")
 
 
 def _wrong_type(value: object, schema: JsonObject) -> str:
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    message = f"{shown(value)} is {_name(value)}, where {' or '.join(_WORDS[word] for word in wanted)} is wanted"
+    subject = "this" if isinstance(value, dict | list) else shown(value)
+    message = f"{subject} is {_name(value)}, where {' or '.join(_WORDS[word] for word in wanted)} is wanted"
     if "string" in wanted and isinstance(value, bool | int | float):
         return f"{message}; quote it"
     if "boolean" in wanted and isinstance(value, str) and value.lower() in _BOOLEANS:

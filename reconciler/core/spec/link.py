@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.spec import Fleet, Invalid, Origin, Parsed, Service
+from reconciler.core.rules import builds, llamacpp
 from reconciler.core.rules.llamacpp import Flags
 from reconciler.core.spec import checks, gpus, services
 from reconciler.core.spec.drafts import Draft, File, Finding, FleetDraft, Head, ModelDraft, ServiceDraft
 from reconciler.core.spec.explain import nearest
 from reconciler.core.spec.options import Options
 from reconciler.core.spec.places import Places
+from reconciler.core.spec.select import is_fleet
 
 _DEFAULT_NAMESPACE = "default"
 _REFERENCE = ("spec", "modelRef")
@@ -71,6 +73,9 @@ def link(files: Sequence[File], options: Options, flags: Flags, refused: Sequenc
     linking.problems += [*refused, *(problem for file in files for problem in file.problems)]
     linking.broken |= {p.path for p in linking.problems if p.severity is Severity.ERROR}
     linking.fleet = _fleet(linking, files)
+    blocked = _broken_fleet(linking, files)
+    if blocked is not None:
+        return _blocked(linking, files, blocked)
     found = [_Found(file, linking.id_of(draft.head), draft) for file, draft in _drafts(files)]
     models = _unique(linking, [item for item in found if isinstance(item.draft, ModelDraft)])
     wanted = _unique(linking, [item for item in found if isinstance(item.draft, ServiceDraft)])
@@ -98,6 +103,32 @@ def _fleet(linking: _Linking, files: Sequence[File]) -> Fleet:
         return Fleet()
     file, draft = found[0]
     return replace(draft.fleet, origin=Origin(file.path, draft.head.line))
+
+
+def _broken_fleet(linking: _Linking, files: Sequence[File]) -> Origin | None:
+    """Return where the Fleet's first error is, None where it has none, or where there is no Fleet."""
+    fleets = {file.path for file in files if any(head.kind == "Fleet" for head in file.named)}
+    errors = (
+        Origin(problem.path, problem.line)
+        for problem in linking.problems
+        if problem.severity is Severity.ERROR and (problem.path in fleets or is_fleet(problem.path))
+    )
+    return min(errors, default=None)
+
+
+def _blocked(linking: _Linking, files: Sequence[File], blocked: Origin) -> Parsed:
+    """Return nothing to serve: without the Fleet's defaults every service would change its namespace and image."""
+    return Parsed(
+        services=(),
+        models=(),
+        fleet=Fleet(),
+        problems=tuple(sorted(set(linking.problems))),
+        invalid=(),
+        complete=False,
+        incomplete_reason=f"{blocked.path} has errors, so the fleet's defaults are not known",
+        blocked_by=blocked,
+        files=len(files),
+    )
 
 
 def _unique(linking: _Linking, found: Sequence[_Found]) -> dict[ServiceId, _Found]:
@@ -146,7 +177,10 @@ def _link_service(linking: _Linking, found: _Found) -> Service | None:
     service, findings = services.settle(found.id, found.origin, draft, model, partner, linking.fleet)
     linking.say_all(found, findings)
     linking.say_all(found, checks.service(service, draft, linking.options, linking.flags))
-    return service
+    if not service.engine.extra_args:
+        return service
+    replaces = llamacpp.replaced(service.engine.extra_args, linking.flags, builds.RENDERED)
+    return replace(service, engine=replace(service.engine, replaces=replaces))
 
 
 def _model(linking: _Linking, found: _Found, path: tuple[str, ...], name: str) -> services.LinkedModel | None:
@@ -198,6 +232,7 @@ def _parsed(linking: _Linking, files: Sequence[File], linked: Sequence[Service])
         invalid=invalid,
         complete=not reason,
         incomplete_reason=reason,
+        empty=bool(reason) and not any(problem.severity is Severity.ERROR for problem in problems),
         files=len(files),
     )
 

@@ -126,11 +126,11 @@ def _hub(repository: str, revision: str, file: str) -> _Place:
 
 
 def _http(source: str) -> _Place:
-    url = urlsplit(source)
     try:
+        url = urlsplit(source)
         host, _ = url.hostname, url.port
-    except ValueError:
-        host = None
+    except ValueError as error:  # brackets without an address, a port that is no number
+        raise _RefusedError("bad-source", f"`{source}` is no URL; write https://host/path/model.gguf") from error
     if not host:
         raise _RefusedError("bad-source", f"`{source}` names no host")
     if url.username or url.password:

@@ -10,7 +10,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.spec import fleet_document, model_document, service_document
-from reconciler.core.spec.drafts import Draft, File, Finding, Head
+from reconciler.core.spec.drafts import Draft, File, Finding, Head, Path
 from reconciler.core.spec.explain import explain, nearest
 from reconciler.core.spec.loading import Builder, TooDeepError, compose
 from reconciler.core.spec.options import API_VERSION, FLEET_API_VERSION, FLEET_GROUP, GROUP, MARKS, Options
@@ -23,6 +23,7 @@ _READERS: Final[dict[str, Callable[[Head, Any], tuple[Draft | None, tuple[Findin
     "Fleet": fleet_document.read,
 }
 _API_VERSIONS: Final = {"Model": API_VERSION, "InferenceService": API_VERSION, "Fleet": FLEET_API_VERSION}
+_OPERATOR_KINDS: Final = frozenset({"ModelRouter", "ModelPool", "GPUQuota", "LoRAAdapter", "FederatedCluster"})
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -120,7 +121,8 @@ def _read_documents(reading: _Reading) -> None:
         message = f"this nests deeper than {reading.options.caps.depth} levels"
         reading.say((error.args[0] + 1, error.args[1] + 1), "too-deep", message)
     except yaml.YAMLError as error:
-        reading.say(_yaml_place(error), "bad-yaml", _yaml_message(error))
+        place = _yaml_place(error)
+        reading.say(place, "bad-yaml", _yaml_message(error, _character(reading.content, place)))
     except RecursionError:  # the pure loader recurses in Python
         reading.say((0, 0), "too-deep", f"this nests deeper than {reading.options.caps.depth} levels")
     if not count and not reading.problems and not reading.options.ignore_other_kinds:
@@ -133,11 +135,17 @@ def _yaml_place(error: yaml.YAMLError) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 
-def _yaml_message(error: yaml.YAMLError) -> str:
+def _character(content: bytes, place: tuple[int, int]) -> str:
+    lines = content.decode(errors="replace").splitlines()
+    line = lines[place[0] - 1] if 0 < place[0] <= len(lines) else ""
+    return line[place[1] - 1 : place[1]]
+
+
+def _yaml_message(error: yaml.YAMLError, character: str) -> str:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
     context = getattr(error, "context", None)
     text = f"{context}: {problem}" if context else str(problem)
-    hint = "; indent with spaces, not with tabs" if "cannot start any token" in text and "\\t" in text else ""
+    hint = "; indent with spaces, not with tabs" if character == "\t" else ""
     return f"this is no YAML: {text}{hint}"
 
 
@@ -155,23 +163,25 @@ def _read_document(reading: _Reading, builder: Builder, index: int, root: Node) 
     if head.name:
         reading.named.append(head)
     if isinstance(value, dict):
-        _read_value(reading, head, value, usable=not faults)
+        _read_value(reading, head, value, frozenset(paths.values()))
 
 
-def _read_value(reading: _Reading, head: Head, value: dict[str, Any], *, usable: bool) -> None:
+def _read_value(reading: _Reading, head: Head, value: dict[str, Any], faulty: frozenset[Path]) -> None:
+    """Read a document's value; what the loader found fault with at a path is not said again."""
     schema = head.kind.lower()
     findings: tuple[Finding, ...] = _notes(reading.schemas, schema, value)
     if not reading.schemas.accepts(schema, value):
         findings += explain(reading.schemas.by_name[schema], value, reading.options.caps.problems + 1) or (
             Finding((), "bad-value", f"this does not keep the schema of {head.kind}"),
         )
-    elif usable:
+    elif not faulty:
         draft, more = _READERS[head.kind](head, value)
         findings += more
         if draft is not None and not any(finding.severity is Severity.ERROR for finding in more):
             reading.drafts.append(draft)
     for finding in findings:
-        reading.problems.append(reading.places.problem(reading.path, head.index, finding))
+        if finding.path not in faulty:
+            reading.problems.append(reading.places.problem(reading.path, head.index, finding))
 
 
 def _notes(schemas: Schemas, schema: str, value: Any) -> tuple[Finding, ...]:
@@ -214,13 +224,22 @@ def _is_ours(reading: _Reading, index: int, root: Node, api_version: str, kind: 
     if _is_blank(root):
         return False
     ours = api_version.partition("/")[0] in (GROUP, FLEET_GROUP)
-    if reading.options.ignore_other_kinds and not ours and (api_version or not _holds_mark(reading, root)):
+    if (
+        reading.options.ignore_other_kinds
+        and not ours
+        and (_is_other(api_version, kind) or not _holds_mark(reading, root))
+    ):
         return False
     key, message = _why_not(root, api_version, kind, ours=ours)
     code = "unknown-kind" if ours else "other-kind" if api_version and kind else "no-kind"
     place = reading.places.find(index, (key,), at_key=False) if key else start_of(root)
     reading.say(place, code, message, f"/{key}" if key else "")
     return False
+
+
+def _is_other(api_version: str, kind: str) -> bool:
+    """Tell whether a document is of another API group, whatever stands in it; a List may hold objects of ours."""
+    return bool(api_version) and kind != "List"
 
 
 def _is_blank(root: Node) -> bool:
@@ -241,10 +260,16 @@ def _why_not(root: Node, api_version: str, kind: str, *, ours: bool) -> tuple[st
         return "", f"`{missing}` is missing; write apiVersion: {API_VERSION} and kind: Model or InferenceService"
     if kind in _API_VERSIONS and (ours or nearest(api_version, [_API_VERSIONS[kind]])):
         return "apiVersion", f"`{api_version}` is not served for {kind}; write {_API_VERSIONS[kind]}"
-    if ours:
-        near = nearest(kind, list(_API_VERSIONS))
-        hint = f"did you mean {near}?" if near else f"served are {', '.join(_API_VERSIONS)}"
-        return "kind", f"the kind `{kind}` is not served; {hint}"
-    return "kind", (
-        f"`{api_version}` `{kind}` is no kind of ours; move it out of this file, or pass --ignore-other-kinds"
-    )
+    return "kind", _about_kind(api_version, kind, ours=ours)
+
+
+def _about_kind(api_version: str, kind: str, *, ours: bool) -> str:
+    served = ", ".join(_API_VERSIONS)
+    if kind == "List":
+        return "a List is not read; write its items as documents of their own, with `---` between them"
+    if not ours:
+        return f"`{api_version}` `{kind}` is no kind of ours; move it out of this file, or pass --ignore-other-kinds"
+    if kind in _OPERATOR_KINDS:
+        return f"the kind `{kind}` is not served: it needs LLMKube's operator; served are {served}"
+    near = nearest(kind, list(_API_VERSIONS))
+    return f"the kind `{kind}` is not served; {f'did you mean {near}?' if near else f'served are {served}'}"

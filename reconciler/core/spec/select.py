@@ -56,6 +56,11 @@ def _relative(path: str, folder: str) -> str | None:
     return path[len(folder) + 1 :] if path.startswith(f"{folder}/") else None
 
 
+def is_fleet(path: str) -> bool:
+    """Tell whether a file's name is that of the Fleet."""
+    return path.rpartition("/")[2] in _FLEET
+
+
 def _fleet(paths: set[str], folder: str) -> str:
     places = [f"{folder}/{name}" for name in _FLEET] if folder else []
     return next((path for path in (*places, *_FLEET) if path in paths), _FLEET[0])

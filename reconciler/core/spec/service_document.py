@@ -1,5 +1,6 @@
 """An InferenceService document, both dialects, as one value."""
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.core.model.objects import JsonObject
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from reconciler.core.spec.drafts import Path
 
 _RESERVED: Final = ("inference.llmkube.dev/", "gitops.llmkube.dev/", "applyset.kubernetes.io/")
+_SECRET_NAME: Final = re.compile(r"(?:TOKEN|API_?KEY|SECRET|PASSWORD|ACCESS_KEY)$", re.IGNORECASE)
 _DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
 
 
@@ -20,7 +22,7 @@ def read(head: Head, document: JsonObject) -> tuple[ServiceDraft | None, tuple[F
     spec = document["spec"]
     gpu, findings = _gpu(spec)
     autoscaling, more = _autoscaling(spec.get("autoscaling"))
-    findings += more + _reserved(spec) + _cache_findings(spec) + engine_fields.findings(spec)
+    findings += more + _reserved(spec) + _secrets(spec) + _cache_findings(spec) + engine_fields.findings(spec)
     disruption = spec.get("disruption", {})
     draft = ServiceDraft(
         head=head,
@@ -144,6 +146,15 @@ def _reserved(spec: JsonObject) -> tuple[Finding, ...]:
         for field in ("podLabels", "podAnnotations")
         for key in spec.get(field, {})
         if key.startswith(_RESERVED)
+    )
+
+
+def _secrets(spec: JsonObject) -> tuple[Finding, ...]:
+    message = "a secret must not stand in git: take it from a Secret with valueFrom.secretKeyRef"
+    return tuple(
+        Finding(("spec", "env", index, "value"), "secret-in-env", message, Severity.WARNING)
+        for index, variable in enumerate(spec.get("env", ()))
+        if variable.get("value") and _SECRET_NAME.search(variable["name"])
     )
 
 

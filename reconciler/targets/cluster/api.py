@@ -4,6 +4,7 @@ All that goes wrong leaves here as an ApiError with the server's own words, or a
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 from reconciler.core.model.objects import JsonObject
 from reconciler.errors import ClusterError, UsageError
@@ -24,6 +26,9 @@ _TIMEOUT: Final = urllib3.Timeout(connect=5, read=60)
 _ATTEMPTS: Final = 5
 _LONGEST_WAIT_SECONDS: Final = 10.0
 _BUSY: Final = frozenset({429, 502, 503, 504})
+
+_UNREADABLE: Final = (ConfigException, OSError, YAMLError, AttributeError, LookupError, TypeError, ValueError)
+"""What the package raises for a kubeconfig: it takes its shape on trust."""
 
 THREADS: Final = 8
 """Requests in flight at once: what API priority and fairness gives one user without queueing."""
@@ -117,8 +122,7 @@ class Api:
             if response is None:
                 time.sleep(min(_LONGEST_WAIT_SECONDS, 0.2 * 2**attempt))
             elif response.status < 300:  # noqa: PLR2004  # HTTP's boundary of success
-                found: JsonObject = json.loads(response.data)
-                return found
+                return _decoded(response, self.host)
             elif response.status not in _BUSY or attempt == _ATTEMPTS:
                 raise ApiError(response.status, _body(response))
             else:
@@ -153,9 +157,11 @@ class Api:
 def connect(context: str) -> Api:
     """Return the API server of a kubeconfig's context ("" for its current one), or of the pod that we run in."""
     configuration = client.Configuration()
+    # the package reads KUBECONFIG once, when it is imported
+    named = os.environ.get("KUBECONFIG") or None
     try:
-        config.load_kube_config(context=context or None, client_configuration=configuration)  # type: ignore[no-untyped-call]  # the package has no types
-    except (ConfigException, OSError) as error:
+        config.load_kube_config(named, context or None, configuration)  # type: ignore[no-untyped-call]  # the package has no types
+    except _UNREADABLE as error:
         if context:
             raise UsageError(f"--context {context}: {_short(error)}") from error
         try:
@@ -165,6 +171,14 @@ def connect(context: str) -> Api:
                 f"no cluster: {_short(error)}; set KUBECONFIG, or run in a pod, or use --target dir:PATH"
             ) from inside
     return Api(configuration)
+
+
+def _decoded(response: urllib3.BaseHTTPResponse, host: str) -> JsonObject:
+    try:
+        found: JsonObject = json.loads(response.data)
+    except ValueError as error:
+        raise ClusterError(f"what answers at {host} is no API server: it does not speak JSON") from error
+    return found
 
 
 def _body(response: urllib3.BaseHTTPResponse) -> JsonObject:
@@ -181,4 +195,7 @@ def _pause(response: urllib3.BaseHTTPResponse, attempt: int) -> float:
 
 
 def _short(error: Exception) -> str:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

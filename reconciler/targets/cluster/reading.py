@@ -16,16 +16,23 @@ from reconciler.targets.cluster.kinds import Resource
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 
+_PODS: Final = Resource("", "v1", "pods")
+
 _FEW: Final = 8
 """Up to so many unknown objects of one collection are asked for by name; more are found by one LIST of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The live objects, the namespaces they may be in, and whether we may list across all namespaces."""
+    """The live objects, the namespaces that were read, and whether we may list across all of them.
+
+    `unread` maps a namespace that we may not read to the server's words. It is read whole or not at all, so that
+    nothing in it is taken for absent.
+    """
 
     objects: Mapping[Key, JsonObject]
     namespaces: tuple[str, ...]
+    unread: Mapping[str, str]
     everywhere: bool
 
 
@@ -43,22 +50,30 @@ def read_live(api: Api, plan: Plan, owner: Ownership, parent: Inventory | None) 
     namespaces = tuple(sorted(hinted_namespaces | {planned.key.namespace for planned in plan.objects}))
     selector = f"{vocabulary.APPLYSET_PART_OF}={owner.applyset}"
     objects: dict[Key, JsonObject] = {}
+    unread: dict[str, str] = {}
     everywhere = True
     for name in sorted(wanted_kinds):
         resource = kinds.resource(name)
         if resource is None:
             continue
-        found, across = _list_kind(api, resource, namespaces, selector, across=everywhere)
-        everywhere = everywhere and across
-        objects |= {_key(name, item): _complete(name, resource, item) for item in found}
-    objects |= _strangers(api, plan, objects)
-    return Live(objects, namespaces, everywhere)
+        items = _list_everywhere(api, resource, selector) if everywhere else None
+        everywhere = items is not None
+        if items is None:
+            items, refused = _list_each(api, resource, (each for each in namespaces if each not in unread), selector)
+            unread |= refused
+        objects |= {_key(name, item): _complete(name, resource, item) for item in items}
+    objects = {key: found for key, found in objects.items() if key.namespace not in unread}
+    readable = tuple(planned.key for planned in plan.objects if planned.key.namespace not in unread)
+    objects |= _strangers(api, readable, objects)
+    return Live(objects, tuple(each for each in namespaces if each not in unread), unread, everywhere)
 
 
-def read_pods(api: Api, namespaces: Iterable[str], *, everywhere: bool) -> tuple[JsonObject, ...]:
-    """Return the pods of model services."""
-    paths = ["/api/v1/pods"] if everywhere else [f"/api/v1/namespaces/{name}/pods" for name in namespaces]
-    return tuple(pod for path in paths for pod in api.list(path, vocabulary.SERVICE_NAME))
+def read_pods(api: Api, live: Live) -> tuple[JsonObject, ...]:
+    """Return the pods of model services; none of a namespace where we may not see them."""
+    pods = _list_everywhere(api, _PODS, vocabulary.SERVICE_NAME) if live.everywhere else None
+    if pods is not None:
+        return pods
+    return _list_each(api, _PODS, live.namespaces, vocabulary.SERVICE_NAME)[0]
 
 
 def read_nodes(api: Api) -> tuple[Node, ...]:
@@ -72,37 +87,41 @@ def read_nodes(api: Api) -> tuple[Node, ...]:
     return tuple(sorted((_node(item) for item in found), key=lambda node: node.name))
 
 
-def _list_kind(
-    api: Api, resource: Resource, namespaces: tuple[str, ...], selector: str, *, across: bool
-) -> tuple[tuple[JsonObject, ...], bool]:
-    """Return the kind's members, and whether one LIST across namespaces was allowed."""
+def _list_everywhere(api: Api, resource: Resource, selector: str) -> tuple[JsonObject, ...] | None:
+    """Return the kind's members in all namespaces, None when we may not ask for all of them at once."""
     try:
-        if across:
-            return api.list(f"{resource.base}/{resource.plural}", selector), True
+        return api.list(f"{resource.base}/{resource.plural}", selector)
     except ApiError as error:
         if error.status == _NOT_FOUND and resource.optional:
-            return (), True
-        if error.status != _FORBIDDEN:
-            raise
-    try:
-        found = [
-            item
-            for namespace in namespaces
-            for item in api.list(f"{resource.base}/namespaces/{namespace}/{resource.plural}", selector)
-        ]
-    except ApiError as error:
-        if error.status == _NOT_FOUND and resource.optional:
-            return (), across
+            return ()
+        if error.status == _FORBIDDEN:
+            return None
         raise
-    return tuple(found), False
 
 
-def _strangers(api: Api, plan: Plan, members: Mapping[Key, JsonObject]) -> dict[Key, JsonObject]:
+def _list_each(
+    api: Api, resource: Resource, namespaces: Iterable[str], selector: str
+) -> tuple[tuple[JsonObject, ...], dict[str, str]]:
+    """Return the kind's members namespace by namespace, and what the server said of those that we may not read."""
+    found: list[JsonObject] = []
+    refused: dict[str, str] = {}
+    for namespace in namespaces:
+        try:
+            found += api.list(f"{resource.base}/namespaces/{namespace}/{resource.plural}", selector)
+        except ApiError as error:
+            if error.status == _FORBIDDEN:
+                refused[namespace] = error.message
+            elif error.status != _NOT_FOUND or not resource.optional:
+                raise
+    return tuple(found), refused
+
+
+def _strangers(api: Api, planned: Iterable[Key], members: Mapping[Key, JsonObject]) -> dict[Key, JsonObject]:
     """Return the objects that stand in the plan's way without being members."""
     unknown: dict[str, list[Key]] = {}
-    for planned in plan.objects:
-        if planned.key not in members:
-            unknown.setdefault(kinds.collection(planned.key), []).append(planned.key)
+    for key in planned:
+        if key not in members:
+            unknown.setdefault(kinds.collection(key), []).append(key)
     with ThreadPoolExecutor(THREADS) as pool:
         groups = pool.map(lambda item: _stand_there(api, *item), unknown.items())
         return {key: found for group in groups for key, found in group}

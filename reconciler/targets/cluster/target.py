@@ -1,10 +1,11 @@
 """The Target port kept by a cluster: one LIST a kind, a dry run only for what changed, writes one by one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.core.model.change import Change, Result
 from reconciler.core.model.objects import JsonObject, Key
-from reconciler.core.model.observed import Inventory, Observed, Refusal
+from reconciler.core.model.observed import Inventory, Observed, Refusal, RefusalReason
 from reconciler.core.model.plan import Ownership, Plan
 from reconciler.core.rules import fields, inventory, ownership, vocabulary
 from reconciler.errors import ClusterError, TargetError
@@ -23,6 +24,7 @@ class ClusterTarget:
         self._verdicts = Verdicts()
         self._writer = Writer(api)
         self._recorded: Inventory | None = None
+        self._unread: frozenset[str] = frozenset()
 
     def observe(self, plan: Plan) -> Observed:
         """Return what is live, and the server's dry-run answer to each planned object that is new or may differ."""
@@ -32,13 +34,14 @@ class ClusterTarget:
             live = read_live(self._api, plan, owner, parent)
             merged, refusals = self._dry_run(plan, owner, live)
             self._recorded = parent
+            self._unread = frozenset(live.unread)
             return Observed(
                 live=live.objects,
                 merged=merged,
                 refusals=refusals,
                 inventory=parent,
                 nodes=read_nodes(self._api),
-                pods=read_pods(self._api, live.namespaces, everywhere=live.everywhere),
+                pods=read_pods(self._api, live),
             )
         except ApiError as error:
             raise ClusterError(f"reading the cluster: {error.message}") from error
@@ -52,6 +55,7 @@ class ClusterTarget:
 
     def record(self, wanted: Inventory, plan: Plan) -> None:
         """Write the inventory's parent, when it says something new. Its namespace must exist: we never create one."""
+        wanted = self._with_unread(wanted)
         if wanted == self._recorded:
             return
         owner = _owner(plan)
@@ -64,13 +68,30 @@ class ClusterTarget:
             raise ClusterError(f"the inventory {owner.namespace}/{owner.name}: {error.message}{hint}") from error
         self._recorded = wanted
 
+    def _with_unread(self, wanted: Inventory) -> Inventory:
+        """Return the inventory with what it said before of namespaces that we could not look into."""
+        before = self._recorded
+        unread = self._unread & set(before.namespaces) if before is not None else None
+        if before is None or not unread:
+            return wanted
+        return replace(
+            wanted,
+            group_kinds=tuple(sorted({*wanted.group_kinds, *before.group_kinds})),
+            namespaces=tuple(sorted({*wanted.namespaces, *unread})),
+        )
+
     def _dry_run(
         self, plan: Plan, owner: Ownership, live: Live
     ) -> tuple[Mapping[Key, JsonObject], Mapping[Key, Refusal]]:
         """Ask the server about every planned object whose verdict is not known yet."""
         merged: dict[Key, JsonObject] = {}
+        forbidden: dict[Key, Refusal] = {}
         asked: list[tuple[Key, JsonObject]] = []
         for planned in plan.objects:
+            unread = live.unread.get(planned.key.namespace)
+            if unread is not None:
+                forbidden[planned.key] = Refusal(RefusalReason.FORBIDDEN, unread)
+                continue
             found = live.objects.get(planned.key)
             if found is not None and (not _writable(found, owner) or self._verdicts.clean(found, planned.manifest)):
                 merged[planned.key] = found
@@ -79,7 +100,7 @@ class ClusterTarget:
         answers, refusals = self._writer.dry_run(asked, live.objects)
         merged |= answers
         self._learn(plan, live.objects, answers)
-        return merged, refusals
+        return merged, {**forbidden, **refusals}
 
     def _learn(self, plan: Plan, live: Mapping[Key, JsonObject], answers: Mapping[Key, JsonObject]) -> None:
         for planned in plan.objects:

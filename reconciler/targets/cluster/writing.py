@@ -9,7 +9,7 @@ from typing import Any, Final
 from reconciler.core.model.change import Action, Change
 from reconciler.core.model.objects import JsonObject, Key
 from reconciler.core.model.observed import Refusal, RefusalReason
-from reconciler.core.rules import adoption, fields, ownership, vocabulary
+from reconciler.core.rules import adoption, fields, vocabulary
 from reconciler.errors import ClusterError
 from reconciler.targets.cluster import kinds, refusals
 from reconciler.targets.cluster.api import APPLY, JSON_PATCH, THREADS, Api, ApiError
@@ -63,25 +63,31 @@ class Writer:
 
     def _ask(self, key: Key, manifest: JsonObject, live: JsonObject | None) -> JsonObject | Refusal:
         try:
-            return self._apply(key, manifest, force=live is not None, dry=True)
+            answer = self._apply(key, manifest, force=live is not None, dry=True)
         except ApiError as error:
             refusal = refusals.read(key.kind, error)
-        if live is None or refusal.reason is not RefusalReason.IMMUTABLE:
-            return refusal
-        return replace(refusal, recreatable=self._creatable(key, manifest))
+            if live is None or refusal.reason is not RefusalReason.IMMUTABLE:
+                return refusal
+            return replace(refusal, recreatable=self._fresh(key, manifest) is not None)
+        if live is None or not adoption.joins(live):
+            return answer
+        fresh = self._fresh(key, manifest)
+        return answer if fresh is None else adoption.remaining(answer, fresh, live)
 
-    def _creatable(self, key: Key, manifest: JsonObject) -> bool:
-        """Tell whether the server would take the object as a new one, asked by a dry-run create under another name."""
+    def _fresh(self, key: Key, manifest: JsonObject) -> JsonObject | None:
+        """Return the object as the server would make it anew, asked by a dry-run create under another name.
+
+        None when it would not.
+        """
         metadata = {**manifest["metadata"], "name": f"{key.name[:40]}{_PROBE_SUFFIX}"}
         try:
-            self._api.create(
+            return self._api.create(
                 kinds.collection(key),
                 {**manifest, "metadata": metadata},
                 {"dryRun": "All", "fieldManager": vocabulary.MANAGER, "fieldValidation": "Strict"},
             )
         except ApiError:
-            return False
-        return True
+            return None
 
     def _apply(self, key: Key, manifest: JsonObject, *, force: bool, dry: bool = False) -> JsonObject:
         query = {"fieldManager": vocabulary.MANAGER, "fieldValidation": "Strict"}
@@ -94,7 +100,7 @@ class Writer:
     def _prepare(self, change: Change, live: JsonObject) -> None:
         """Do what must come before an apply: take over an adopted object's fields, hand over its replicas."""
         desired = change.desired or {}
-        if vocabulary.APPLYSET_PART_OF not in ownership.labels_of(live):
+        if adoption.joins(live):
             moved = adoption.moved(live)
             if moved is not None:
                 self._api.patch(kinds.path(change.key), _managed_fields(live, moved), JSON_PATCH, {})

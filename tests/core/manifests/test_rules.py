@@ -3,10 +3,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import manifest_cases
 import pytest
-from builders import gpu, model, service
 
+import manifest_cases
+from builders import gpu, model, service
 from reconciler import resources
 from reconciler.core import manifests, plan, spec
 from reconciler.core.manifests import arguments, deployment, pod, storage

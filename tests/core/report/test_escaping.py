@@ -8,8 +8,7 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from report_fleets import ALL_GOOD, MIXED
-from report_outcomes import NAMESPACE, Scene, node, ready, service
+from markdown_it import MarkdownIt
 
 from reconciler.core import report
 from reconciler.core.model.change import Action, Hold, HoldReason
@@ -18,6 +17,10 @@ from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.problem import Problem
 from reconciler.core.model.spec import Origin
 from reconciler.core.report import markdown, table
+from report_fleets import ALL_GOOD, MIXED
+from report_outcomes import NAMESPACE, Scene, node, ready, service
+
+RENDERER = MarkdownIt("commonmark").enable("table")
 
 CELL = re.compile(r"(?:\\.|[^|\\])*")
 """GitHub's own rule: a pipe behind a backslash does not end a cell, nor does one behind an escaped backslash's pair."""
@@ -83,6 +86,17 @@ def test_hostile_text_never_breaks_out_of_the_table(name: str, message: str) -> 
 
 @settings(max_examples=100, deadline=None)
 @given(HOSTILE, HOSTILE)
+@example("# heading", "- item")
+def test_what_a_renderer_makes_of_hostile_text_has_the_same_shape(name: str, message: str) -> None:
+    page = report.build(hostile(name, message).outcome(), None).files["README.md"].decode()
+    shown = RENDERER.render(page)
+    counts = [shown.count(tag) for tag in ("<table>", "<tr>", "<th>", "<td>", "<h1>", "<img")]
+    assert counts == [1, 3, len(table.COLUMNS), 2 * len(table.COLUMNS), 1, 1]
+    assert not any(tag in shown for tag in ("<a ", "<h3", "<hr", "<ol", "<pre", "<script"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(HOSTILE, HOSTILE)
 def test_whatever_is_said_every_file_stays_readable(name: str, message: str) -> None:
     built = report.build(hostile(name, message).outcome(), None)
     ET.fromstring(built.files["fleet.svg"])  # noqa: S314  # our own picture
@@ -103,6 +117,10 @@ def test_whatever_is_said_every_file_stays_readable(name: str, message: str) -> 
         ("two\nlines\u2028three", "two lines three"),
         ("https://evil.example", r"https\://evil.example"),
         ("www.evil.example", r"www\.evil.example"),
+        ("# no heading", r"\# no heading"),
+        ("- no item", r"\- no item"),
+        ("1. no list", r"1\. no list"),
+        ("-1 is less than 0.5", "-1 is less than 0.5"),
         ("right\u202eleft", "right left"),
     ],
 )

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_fleets import FLEETS
 
 from reconciler.core import report
+from report_fleets import FLEETS
 
 GOLDEN = Path(__file__).parents[2] / "data" / "report"
 

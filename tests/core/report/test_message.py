@@ -2,12 +2,12 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from report_fleets import ALL_GOOD, FLEETS, HELD_ROLLOUTS, MIXED
-from report_outcomes import REVISION, Scene, ready, service
 
 from reconciler.core import report
 from reconciler.core.model.change import Action, Change, FieldChange, Result
 from reconciler.core.model.health import Phase, ServiceHealth
+from report_fleets import ALL_GOOD, FLEETS, HELD_ROLLOUTS, MIXED
+from report_outcomes import REVISION, Scene, ready, service
 
 
 def message(scene: Scene, before: Scene | None = None) -> str:

@@ -1,8 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from report_fleets import ALL_GOOD, FOREIGN, HELD_DELETIONS, HELD_ROLLOUTS, INVALID, MIXED, UNREADABLE
-from report_outcomes import NAMESPACE, Scene, deployment, ready, service
 
 from reconciler.core import report
 from reconciler.core.model.change import Action, Hold, HoldReason
@@ -11,6 +9,8 @@ from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.report import ServiceState
 from reconciler.core.model.spec import Invalid, ModelFile, Origin
 from reconciler.core.rules.names import label_value
+from report_fleets import ALL_GOOD, FOREIGN, HELD_DELETIONS, HELD_ROLLOUTS, INVALID, MIXED, UNREADABLE
+from report_outcomes import NAMESPACE, Scene, deployment, ready, service
 
 
 def state(scene: Scene, name: str) -> ServiceState:
@@ -89,7 +89,9 @@ def test_a_kept_cache_does_not_hold_its_service() -> None:
     assert state(replace(ALL_GOOD, retained=("mistral",)), "mistral").phase is Phase.READY
 
 
-@pytest.mark.parametrize("reason", [reason for reason in HoldReason if reason is not HoldReason.RETAINED])
+@pytest.mark.parametrize(
+    "reason", [reason for reason in HoldReason if reason not in {HoldReason.INVALID, HoldReason.RETAINED}]
+)
 def test_every_other_hold_is_told_with_its_reason_and_a_next_action(reason: HoldReason) -> None:
     scene = replace(ALL_GOOD, updated=(), held={"mistral": (Action.UPDATE, Hold(reason, "for a reason"))})
     found = state(scene, "mistral")

@@ -5,14 +5,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from report_fleets import ALL_GOOD, FLEETS, FOREIGN, HELD_DELETIONS, INVALID, MIXED
-from report_outcomes import REVISION, Scene
 
 from reconciler.core import report
 from reconciler.core.model.health import Phase
 from reconciler.core.model.problem import Problem
 from reconciler.core.model.report import Status
 from reconciler.core.model.source import Report
+from report_fleets import ALL_GOOD, FLEETS, FOREIGN, HELD_DELETIONS, INVALID, MIXED
+from report_outcomes import REVISION, Scene
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "specs-schema" / "status.json").read_text(encoding="utf-8"))
 
@@ -115,6 +115,11 @@ def test_a_failed_change_keeps_the_applied_revision() -> None:
 
 def test_an_incomplete_deletion_keeps_the_applied_revision() -> None:
     assert status(written(INVALID)).applied == ""
+
+
+def test_an_invalid_service_alone_does_not_keep_old_trailers_alive() -> None:
+    held = {"mistral": INVALID.held["mistral"]}
+    assert status(written(replace(INVALID, held=held))).applied == REVISION
 
 
 def test_a_foreign_object_does_not_keep_old_trailers_alive() -> None:

@@ -1,11 +1,11 @@
 from xml.etree import ElementTree as ET
 
 import pytest
-from report_fleets import ALL_GOOD, FLEETS, FOLDER
-from report_outcomes import Scene, node, ready, service
 
 from reconciler.core import report
 from reconciler.core.report import svg
+from report_fleets import ALL_GOOD, FLEETS, FOLDER
+from report_outcomes import Scene, node, ready, service
 
 SPACE = "{http://www.w3.org/2000/svg}"
 

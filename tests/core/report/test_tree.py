@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from report_fleets import ALL_GOOD, FLEETS, FOLDER, HELD_DELETIONS, HELD_ROLLOUTS, MIXED
-from report_outcomes import Scene, manifests, ready, service
 
 from reconciler.core import report
 from reconciler.core.model.health import Phase, ServiceHealth
 from reconciler.core.model.source import Report
+from report_fleets import ALL_GOOD, FLEETS, FOLDER, HELD_DELETIONS, HELD_ROLLOUTS, MIXED
+from report_outcomes import Scene, manifests, ready, service
 
 MISTRAL = "manifests/llm/mistral.yaml"
 

@@ -1,69 +1,61 @@
 from typing import Any
 
-import pytest
-
-from reconciler.core.rules import adoption
+from reconciler.core.rules import adoption, fields
 
 
-def entry(manager: str, operation: str, fields: dict[str, Any], **more: Any) -> dict[str, Any]:
+def deployment(
+    labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None, **spec: Any
+) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
-        "manager": manager,
-        "operation": operation,
-        **more,
+        "kind": "Deployment",
+        "metadata": {"name": "llama", "labels": labels or {}, "annotations": annotations or {}},
+        "spec": spec,
     }
 
 
-def live(*entries: dict[str, Any]) -> dict[str, Any]:
-    return {"metadata": {"name": "x", "managedFields": list(entries)}}
+def entry(manager: str, owned: dict[str, Any]) -> dict[str, Any]:
+    return {"manager": manager, "operation": "Update", "apiVersion": "apps/v1", "fieldsV1": owned}
 
 
-IMAGE = {"f:spec": {"f:template": {"f:image": {}}}}
-REPLICAS = {"f:spec": {"f:replicas": {}}}
+def with_env(*names: str, **spec: Any) -> dict[str, Any]:
+    container = {"name": "server", "env": [{"name": name, "value": "1"} for name in names]}
+    return deployment(template={"spec": {"containers": [container], **spec}})
 
 
-@pytest.mark.parametrize("manager", ["kubectl-client-side-apply", "kubectl", "kubectl-edit", "kubectl-create"])
-def test_what_kubectl_owned_becomes_ours(manager: str) -> None:
-    controller = entry("kube-controller-manager", "Update", {"f:status": {}}, subresource="status")
-    moved = adoption.moved(live(entry(manager, "Update", IMAGE), controller))
-    assert moved == [entry("llmkube-reconciler", "Apply", IMAGE), controller]
+def owner_of(manager: str, *env: str) -> dict[str, Any]:
+    items = {f'k:{{"name":"{name}"}}': {".": {}, "f:name": {}, "f:value": {}} for name in env}
+    container = {'k:{"name":"server"}': {".": {}, "f:name": {}, "f:env": {".": {}, **items}}}
+    spec = {"f:containers": container, "f:schedulerName": {}}
+    return entry(manager, {"f:spec": {"f:template": {"f:spec": spec}}})
 
 
-def test_the_fields_of_both_are_kept() -> None:
-    moved = adoption.moved(live(entry("llmkube-reconciler", "Apply", REPLICAS), entry("kubectl", "Apply", IMAGE)))
-    assert moved == [
-        entry("llmkube-reconciler", "Apply", {"f:spec": {"f:replicas": {}, "f:template": {"f:image": {}}}})
-    ]
+def adopted(manager: str) -> dict[str, Any]:
+    live = with_env("OURS", "THEIRS", schedulerName="default-scheduler")
+    live["metadata"]["managedFields"] = [owner_of(manager, "OURS", "THEIRS")]
+    fresh = with_env("OURS", schedulerName="default-scheduler")
+    return dict(adoption.remaining(live, fresh, live))
 
 
-@pytest.mark.parametrize("manager", ["kubectl-annotate", "kubectl-label", "kubectl-rollout", "helm", "flux"])
-def test_what_people_put_on_by_hand_or_others_apply_stays_theirs(manager: str) -> None:
-    assert adoption.moved(live(entry(manager, "Update", IMAGE))) is None
+def test_what_kubectl_set_and_git_does_not_name_goes_with_an_adoption() -> None:
+    assert adopted("kubectl-client-side-apply") == {
+        **with_env("OURS", schedulerName="default-scheduler"),
+        "metadata": adopted("kubectl-client-side-apply")["metadata"],
+    }
 
 
-def test_a_subresource_of_kubectl_stays() -> None:
-    assert adoption.moved(live(entry("kubectl", "Update", REPLICAS, subresource="scale"))) is None
+def test_what_another_manager_set_stays_at_an_adoption() -> None:
+    assert adopted("helm")["spec"] == with_env("OURS", "THEIRS", schedulerName="default-scheduler")["spec"]
 
 
-def test_an_object_without_managers_has_nothing_to_move() -> None:
-    assert adoption.moved({"metadata": {"name": "x"}}) is None
+def test_what_people_annotate_by_hand_stays_at_an_adoption() -> None:
+    assert not adoption.comes_along(entry("kubectl-annotate", {}))
+    assert not adoption.comes_along({**entry("kubectl", {}), "subresource": "scale"})
+    assert adoption.comes_along(entry("kubectl-edit", {}))
 
 
-@pytest.mark.parametrize(
-    ("managers", "spec", "leaves"),
-    [
-        (["llmkube-reconciler"], {}, True),
-        (["llmkube-reconciler"], {"replicas": 2}, False),
-        (["llmkube-reconciler", "kube-controller-manager"], {}, False),
-        (["hpa"], {}, False),
-        ([], {}, False),
-    ],
-)
-def test_replicas_are_handed_over_only_where_nobody_else_has_said_them(
-    managers: list[str], spec: dict[str, Any], *, leaves: bool
-) -> None:
-    found = live(*(entry(manager, "Apply", REPLICAS) for manager in managers))
-    assert adoption.leaves_replicas(found, {"kind": "Deployment", "spec": spec}) == leaves
-    assert not adoption.leaves_replicas(found, {"kind": "Service", "spec": spec})
+def test_what_a_controller_notes_on_an_object_is_no_change_of_it() -> None:
+    before = deployment(annotations={"note": "1"})
+    after = deployment(annotations={"note": "1", "deployment.kubernetes.io/revision": "1"})
+    assert fields.same(before, after)
+    assert not fields.same(before, deployment(annotations={"note": "2"}))

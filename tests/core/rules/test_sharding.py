@@ -1,10 +1,10 @@
 from itertools import pairwise
 
 import pytest
-from builders import gpu
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import gpu
 from reconciler.core.model.spec import SplitMode
 from reconciler.core.rules import sharding
 

@@ -22,7 +22,7 @@ SEVERITIES = {"noted": Severity.NOTE, "refused": Severity.ERROR}
 
 def documents(field: dict[str, Any]) -> str:
     model = {"source": "https://example.com/m.gguf", **field.get("model", {})}
-    service = {"modelRef": "m", **field.get("service", {})}
+    service = {"modelRef": "m", "contextSize": 4096, **field.get("service", {})}
     found = [
         {"apiVersion": GROUP, "kind": "Model", "metadata": {"name": "m"}, "spec": model},
         {"apiVersion": GROUP, "kind": "InferenceService", "metadata": {"name": "s"}, "spec": service},

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from reconciler import resources
 from reconciler.core import spec
-from reconciler.core.spec.loading import Builder, compose
+from reconciler.core.spec.loading import Builder, FastLoader, PureLoader, compose
 from reconciler.core.spec.scalars import NotANumberError, plain
 
 HEAD = b"apiVersion: inference.llmkube.dev/v1alpha1\nkind: Model\nmetadata: {name: m}\n"
-SECONDS = 3.0
-"""Far above what any of these takes (about 0.1 s), far below what a bomb would."""
+SECONDS = 15.0
+"""Far above what any of these takes (at most about 1 s), far below what a bomb would."""
 
 
 def load(text: str) -> Any:
@@ -63,6 +63,12 @@ def test_a_merge_key_gives_way_to_what_stands_beside_it() -> None:
 
 def test_the_first_of_several_merged_mappings_wins() -> None:
     assert load("{a: &a {x: 1}, b: &b {x: 2, y: 2}, here: {<<: [*a, *b]}}")["here"] == {"x": 1, "y": 2}
+
+
+def test_the_loader_without_c_reads_the_same() -> None:
+    text = b"a: [1, yes, '2', ~, {b: !!str 3}]\nc: &c {d: 1.5}\ne: *c\n"
+    roots = [next(compose(text, spec.Caps(), loader)) for loader in (FastLoader, PureLoader)]
+    assert len({repr(Builder(spec.Caps()).build(root)) for root in roots}) == 1
 
 
 def test_an_anchor_in_a_document_serves_in_it() -> None:
