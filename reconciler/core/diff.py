@@ -14,6 +14,8 @@ _CONTROLLERS: Final = frozenset({"kube-controller-manager", "kube-scheduler", "k
 
 _CLAIM: Final = "PersistentVolumeClaim"
 
+_OWNERS: Final = "metadata.managedFields"
+
 
 def compare(plan: Plan, observed: Observed) -> tuple[Change, ...]:
     """Decide what to do about every object.
@@ -52,7 +54,7 @@ def _planned(wanted: Planned, observed: Observed, owner: Ownership | None) -> Ch
 
 def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
     """Return keep, update or (in a field known to be immutable) replace."""
-    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged)))
+    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged))) or _claimed(live, merged)
     action = Action.UPDATE if changed else Action.KEEP
     if immutable.touched(wanted.key.kind, (change.path for change in changed)):
         action = Action.REPLACE
@@ -69,6 +71,17 @@ def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
         takeovers=taken,
         foreign=beside,
     )
+
+
+def _claimed(live: JsonObject, merged: JsonObject) -> tuple[FieldChange, ...]:
+    """Return which fields would become ours, or cease to be, where no value changes.
+
+    Somebody mends a field by hand and git follows: unless it is ours then, it stays live when it leaves git again.
+    """
+    before, after = adoption.ours(live), adoption.ours(merged)
+    gained = (FieldChange(_OWNERS, "add", None, sorted(after - before)),) if after - before else ()
+    lost = (FieldChange(_OWNERS, "remove", sorted(before - after)),) if before - after else ()
+    return (*gained, *lost)
 
 
 def _answered(found: Change, refusal: Refusal) -> Change:
