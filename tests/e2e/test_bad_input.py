@@ -111,7 +111,7 @@ def fleet(llmkube: Llmkube, tmp_path: Path) -> Fleet:
         ),
         pytest.param(
             BAD.replace("kind: InferenceService", "kind: InferenceServices"),
-            "bad.llm.yaml:9:7: error: the kind `InferenceServices` is not served; did you mean InferenceService? (/kind)",
+            "bad.llm.yaml:9:7: error: the kind `InferenceServices` is not served; did you mean InferenceService?",
             id="unknown-kind",
         ),
         pytest.param(
@@ -189,8 +189,8 @@ def odd_path(remote: git_server.Remote) -> None:
         (
             odd_path,
             1,
-            r"a b/ü\n\x1b[31m/;rm -rf.llm.yaml:15:3: error: unknown field `contextSizes`; did you mean `contextSize`?"
-            " (/spec/contextSizes)\n",
+            r"a b/ü\n\x1b[31m/;rm -rf.llm.yaml:15:3: error: unknown field `contextSizes`; did you mean `contextSize`? "
+            "(/spec/contextSizes)\n",
         ),
     ],
 )
