@@ -62,7 +62,7 @@ def fleet(llmkube: Llmkube, tmp_path: Path) -> Fleet:
     [
         pytest.param(
             f"{BAD}  x: [1\n",
-            "bad.llm.yaml:17:1: error: this is no YAML: while parsing a flow sequence: did not find expected ',' or ']'",
+            "bad.llm.yaml:17:1: error: this is no YAML: while parsing a flow sequence: did not find expected ','",
             id="unreadable-yaml",
         ),
         pytest.param(
@@ -94,8 +94,8 @@ def fleet(llmkube: Llmkube, tmp_path: Path) -> Fleet:
         ),
         pytest.param(
             BAD.replace("4096", '!!python/object/apply:os.system ["touch owned"]'),
-            "bad.llm.yaml:15:16: error: the tag `!!python/object/apply:os.system` is not read; write plain text, numbers,"
-            " lists and mappings (/spec/contextSize)",
+            "bad.llm.yaml:15:16: error: the tag `!!python/object/apply:os.system` is not read; write plain text,"
+            " numbers, lists and mappings (/spec/contextSize)",
             id="python-tag",
         ),
         pytest.param(
@@ -189,8 +189,10 @@ def odd_path(remote: git_server.Remote) -> None:
         (
             odd_path,
             1,
-            r"a b/ü\n\x1b[31m/;rm -rf.llm.yaml:15:3: error: unknown field `contextSizes`; did you mean `contextSize`? "
-            "(/spec/contextSizes)\n",
+            (
+                r"a b/ü\n\x1b[31m/;rm -rf.llm.yaml:15:3: error: unknown field `contextSizes`;"
+                " did you mean `contextSize`? (/spec/contextSizes)\n"
+            ),
         ),
     ],
 )
