@@ -31,8 +31,10 @@ _CHUNK_BYTES: Final = 1 << 16
 # How soon a stop is seen: well within the five seconds that the process has.
 _LOOK_SECONDS: Final = 0.25
 _PATIENCE_SECONDS: Final = {"ls-remote": 0.0, "fetch": 0.0, "push": 2.0}
-"""How long a command that talks to a remote may go on after the stop. A push that is cut short stands whole on the
-remote or not at all, but one that is about to end should. What works on our own store is never cut."""
+"""How long what talks to a remote may go on after the stop. What works on our own store is never cut.
+
+A push that is cut short stands whole on the remote or not at all, but one that is about to end should.
+"""
 
 _CONFIG: Final = (
     ("core.hooksPath", "/dev/null"),
