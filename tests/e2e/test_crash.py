@@ -130,7 +130,7 @@ class World:
             source, target = Exposed(real, weather, SourceError), Exposed(FolderTarget(self.out), weather, TargetError)
             proposal = pipeline.propose(source, target, reader, pipeline.Orders("default", SYSTEM, policy, NOW))
             outcome = pipeline.carry_out(proposal, target, Running())
-            return pipeline.publish(outcome, source)[1]
+            return pipeline.publish(outcome, source, {}, NOW).published
 
     def tree(self) -> dict[str, bytes]:
         return {str(path.relative_to(self.out)): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}
