@@ -10,13 +10,14 @@ from datetime import datetime
 from reconciler.cache import Cache
 from reconciler.core import diff, guard, health, plan, report, spec
 from reconciler.core.model.change import Action, Result
-from reconciler.core.model.objects import Key, ServiceId
+from reconciler.core.model.objects import Key
 from reconciler.core.model.observed import Observed
 from reconciler.core.model.outcome import Outcome, Proposal
 from reconciler.core.model.plan import Plan
 from reconciler.core.model.policy import Policy
 from reconciler.core.model.source import Entry, Published, Report, Snapshot
 from reconciler.core.model.spec import Parsed
+from reconciler.core.report import Turn
 from reconciler.core.rules import inventory, llamacpp, ownership
 from reconciler.errors import UsageError
 from reconciler.ports import Source, Stop, Target
@@ -112,22 +113,24 @@ def carry_out(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A report, what git made of it, and when each service's phase was last told."""
+    """A report, what git made of it, and when each turn of a service was last told."""
 
     report: Report
     published: Published
-    told: Mapping[ServiceId, datetime]
+    told: Mapping[Turn, datetime]
 
 
-def publish(outcome: Outcome, source: Source, told: Mapping[ServiceId, datetime], now: datetime) -> Said:
+def publish(outcome: Outcome, source: Source, told: Mapping[Turn, datetime], now: datetime) -> Said:
     """Write the report of an outcome to git, when it says something new; a service that flaps has to wait."""
+    changed = {result.change.service for result in outcome.results}
+    told = {turn: time for turn, time in told.items() if turn.service not in changed}  # it turns because of us
     previous = source.previous()
     written = report.build(outcome, previous)
     if not outcome.results and report.waits(previous, written, told, now):
         return Said(written, Published("", written=False), told)
     published = source.publish(written)
-    speakers = report.turned(previous, written) if published.written else ()
-    return Said(written, published, {**told, **dict.fromkeys(speakers, now)})
+    turns = report.turned(previous, written) if published.written else ()
+    return Said(written, published, {**told, **dict.fromkeys(turns, now)})
 
 
 def _lifted(policy: Policy, source: Source, snapshot: Snapshot) -> Policy:

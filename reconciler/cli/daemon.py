@@ -14,7 +14,7 @@ from reconciler import pipeline, resources, telemetry
 from reconciler.cli import wiring
 from reconciler.core import report
 from reconciler.core.model.change import Change, Hold, HoldReason, Result
-from reconciler.core.model.objects import Key, ServiceId
+from reconciler.core.model.objects import Key
 from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.problem import Problem, Severity
 from reconciler.core.model.source import Published
@@ -61,7 +61,7 @@ class Ticker:
         self._orders = orders
         self._clock = clock
         self._retaken: Mapping[Key, tuple[datetime, ...]] = {}
-        self._phases_told: Mapping[ServiceId, datetime] = {}
+        self._phases_told: Mapping[report.Turn, datetime] = {}
         self._told: frozenset[Problem | tuple[Key, Hold]] = frozenset()
         self._revision = ""
         self._report_error = ""

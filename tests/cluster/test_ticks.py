@@ -25,7 +25,7 @@ class Process:
     def tick(self) -> None:
         proposal = pipeline.propose(self._source, self._target, self._reader, self._orders)
         outcome = pipeline.carry_out(proposal, self._target, wiring.NeverStop())
-        pipeline.publish(outcome, self._source)
+        pipeline.publish(outcome, self._source, {}, self._orders.now)
 
 
 @pytest.fixture

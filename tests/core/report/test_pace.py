@@ -21,38 +21,53 @@ def built(scene: Scene) -> Report:
     return report.build(scene.outcome(), None)
 
 
+def told(minutes: float, phase: Phase = Phase.LOADING) -> dict[report.Turn, datetime]:
+    return {report.Turn(MISTRAL, phase): ago(minutes)}
+
+
 def ago(minutes: float) -> datetime:
     return NOW - timedelta(minutes=minutes)
 
 
 def test_a_service_that_turned_is_named() -> None:
-    assert report.turned(built(GOOD), built(TURNED)) == {MISTRAL}
+    assert report.turned(built(GOOD), built(TURNED)) == {report.Turn(MISTRAL, Phase.LOADING)}
 
 
 def test_a_first_report_tells_of_all() -> None:
-    assert report.turned(None, built(GOOD)) >= {MISTRAL, EMBED}
+    assert report.turned(None, built(GOOD)) >= {
+        report.Turn(MISTRAL, Phase.READY),
+        report.Turn(EMBED, Phase.READY),
+    }
 
 
 def test_a_first_turn_is_told_at_once() -> None:
     assert not report.waits(built(GOOD), built(TURNED), {}, NOW)
 
 
-def test_a_turn_soon_after_the_last_has_to_wait() -> None:
-    assert report.waits(built(GOOD), built(TURNED), {MISTRAL: ago(4.9)}, NOW)
+def test_a_service_on_its_way_up_says_each_phase_at_once() -> None:
+    assert not report.waits(built(GOOD), built(TURNED), told(0.1, Phase.PENDING), NOW)
+
+
+def test_a_turn_back_soon_after_the_last_turn_has_to_wait() -> None:
+    assert report.waits(built(GOOD), built(TURNED), {**told(30), **told(1, Phase.READY)}, NOW)
+
+
+def test_a_turn_soon_after_the_same_one_has_to_wait() -> None:
+    assert report.waits(built(GOOD), built(TURNED), told(4.9), NOW)
 
 
 def test_after_five_minutes_it_is_told() -> None:
-    assert not report.waits(built(GOOD), built(TURNED), {MISTRAL: ago(5)}, NOW)
+    assert not report.waits(built(GOOD), built(TURNED), told(5), NOW)
 
 
 def test_a_service_that_flaps_holds_no_other_back() -> None:
-    assert not report.waits(built(GOOD), built(BOTH), {MISTRAL: ago(1)}, NOW)
+    assert not report.waits(built(GOOD), built(BOTH), told(1), NOW)
 
 
 def test_another_commit_is_acknowledged_at_once() -> None:
     later = replace(TURNED, revision="f" * 40)
-    assert not report.waits(built(GOOD), built(later), {MISTRAL: ago(1)}, NOW)
+    assert not report.waits(built(GOOD), built(later), told(1), NOW)
 
 
 def test_an_equal_report_waits_for_nothing() -> None:
-    assert not report.waits(built(GOOD), built(GOOD), {MISTRAL: ago(1)}, NOW)
+    assert not report.waits(built(GOOD), built(GOOD), told(1), NOW)
