@@ -19,8 +19,9 @@ check: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev ## the tests alone
-	$(BIN)/pytest
+unit: $(VENV)/.dev ## the tests alone, on as many processes as there are cores, four at most
+	$(BIN)/python tests/controlplane/build.py || true
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 cluster: $(VENV)/.dev ## a Kubernetes control plane with GPU nodes on loopback, until Ctrl-C
 	$(BIN)/python tests/controlplane/cluster.py

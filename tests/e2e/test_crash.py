@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 import git_server
 from commands import service
@@ -130,13 +131,13 @@ class World:
             source, target = Exposed(real, weather, SourceError), Exposed(FolderTarget(self.out), weather, TargetError)
             proposal = pipeline.propose(source, target, reader, pipeline.Orders("default", SYSTEM, policy, NOW))
             outcome = pipeline.carry_out(proposal, target, Running())
-            return pipeline.publish(outcome, source)[1]
+            return pipeline.publish(outcome, source, {}, NOW).published
 
     def tree(self) -> dict[str, bytes]:
         return {str(path.relative_to(self.out)): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}
 
     def live(self) -> list[JsonObject]:
-        return [manifest for _, manifest in FolderTarget(self.out)._read()]  # noqa: SLF001  # what stands on the disk
+        return [yaml.safe_load(path.read_bytes()) for path in sorted(self.out.rglob("*.yaml"))]
 
 
 @pytest.fixture(scope="module")
