@@ -33,7 +33,7 @@ class FolderTarget:
 
     def observe(self, plan: Plan) -> Observed:
         """Return the manifests below the folder. A file that is no manifest is left alone, and not read as one."""
-        live = {key: manifest for key, manifest in self._read() if key.kind != "" and manifest is not None}
+        live = dict(self._read(plan))
         parent = live.pop(_parent_key(plan.ownership), None) if plan.ownership else None
         return Observed(live=live, inventory=inventory.read(parent) if parent else None, runs=False)
 
@@ -61,12 +61,13 @@ class FolderTarget:
         except OSError as error:
             raise TargetError(f"{error.filename}: {error.strerror}") from error
 
-    def _read(self) -> Iterator[tuple[Key, JsonObject]]:
+    def _read(self, plan: Plan) -> Iterator[tuple[Key, JsonObject]]:
         self._places.clear()
+        wanted = {self._place(planned.key): planned.manifest for planned in plan.objects}
         for path in sorted(self._root.rglob("*.yaml")):
             if path.is_symlink() or any(part.startswith(".") for part in path.relative_to(self._root).parts):
                 continue
-            manifest = _manifest(path)
+            manifest = _manifest(path, wanted.get(path))
             if manifest is not None:
                 key = key_of(manifest)
                 self._places[key] = path
@@ -114,15 +115,18 @@ def _parent_key(ownership: Ownership) -> Key:
     return Key("", "ConfigMap", ownership.namespace, ownership.name)
 
 
-def _manifest(path: Path) -> JsonObject | None:
+def _manifest(path: Path, wanted: JsonObject | None) -> JsonObject | None:
     """Return the one Kubernetes object of a file, None when it holds something else.
 
-    A file that bears our label and cannot be read stops the tick: what we could not read is not absent.
+    A file that reads as we would write it now is not parsed: that is all of them in a quiet tick. One that bears our
+    label and cannot be read stops the tick: what we could not read is not absent.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise TargetError(f"{path}: {error.strerror}") from error
+    if wanted is not None and content == yamltext.dump([wanted]).encode():
+        return wanted
     try:
         found = yaml.load(content, Loader=_LOADER)  # noqa: S506  # both are safe loaders, the C one when it is there
     except yaml.YAMLError as error:

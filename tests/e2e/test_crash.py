@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 import git_server
 from commands import service
@@ -136,7 +137,7 @@ class World:
         return {str(path.relative_to(self.out)): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}
 
     def live(self) -> list[JsonObject]:
-        return [manifest for _, manifest in FolderTarget(self.out)._read()]  # noqa: SLF001  # what stands on the disk
+        return [yaml.safe_load(content) for content in self.tree().values()]
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import yaml
-
 from reconciler.core.model.objects import ServiceId
+from reconciler.core.rules import yamltext
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -15,20 +14,13 @@ _LONGEST: Final = 200
 """File systems end a name at 255 bytes; the suffix and a mark of what was cut take their part."""
 
 
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # yaml's stubs lack the C dumper
-    """Writes a value out each time, since an anchor in a report helps nobody."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # yaml names the parameter
-        """Say that nothing is an alias."""
-        return True
-
-
 def dump(documents: Iterable[Mapping[str, Any]]) -> bytes:
     """Return YAML documents in UTF-8, keys in the order given, `---` before each but the first."""
-    text: str = yaml.dump_all(
-        (_plain(document) for document in documents), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000
-    )
-    return text.encode()
+    kept = tuple(documents)
+    try:
+        return yamltext.dump(kept, sort_keys=False).encode()
+    except UnicodeEncodeError:
+        return yamltext.dump(map(_encodable, kept), sort_keys=False).encode()
 
 
 def path_of(folder: str, service: ServiceId) -> str:
@@ -48,12 +40,10 @@ def _segment(name: str) -> str:
     return safe
 
 
-def _plain(value: Any) -> Any:
-    """Return the value in the types that YAML's safe dumper knows; half a surrogate pair, which is no text, is `?`."""
+def _encodable(value: Any) -> Any:
+    """Return the value with `?` for each half of a surrogate pair, which is no text."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(below) for name, below in value.items()}
+        return {_encodable(name): _encodable(below) for name, below in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return str(value) if value.isascii() else value.encode(errors="replace").decode()
-    return value
+        return [_encodable(item) for item in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
