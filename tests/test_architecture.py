@@ -77,7 +77,7 @@ LAWS = (
     # the core: values, then rules, then pillars that do not know each other
     Law("core/__init__.py"),
     Law("core/model/*.py", (MODEL,)),
-    Law("core/rules/yamltext.py", (), ("yaml",)),
+    Law("core/rules/yamltext.py", (MODEL,), ("yaml",)),
     Law("core/rules/adoption.py", (MODEL, f"{RULES}.fields", f"{RULES}.vocabulary")),
     Law("core/rules/sharding.py", (MODEL, f"{RULES}.memory")),
     Law("core/rules/memory.py", (MODEL, f"{RULES}.gguf")),

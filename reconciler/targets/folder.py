@@ -46,7 +46,7 @@ class FolderTarget:
 
     def observe(self, plan: Plan) -> Observed:
         """Return the manifests below the folder that are planned or ours. All other files are left alone."""
-        found = dict(self._read(plan.ownership))
+        found = dict(self._read(plan))
         parent = found.pop(_parent_key(plan.ownership), None) if plan.ownership else None
         planned = {wanted.key for wanted in plan.objects}
         live = {
@@ -92,7 +92,7 @@ class FolderTarget:
         """
         key = key_of(manifest)
         path = self._place(key)
-        content = yamltext.dump([manifest]).encode()
+        content = yamltext.dump_object(manifest).encode()
         if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ class FolderTarget:
     def _check(self, change: Change) -> None:
         if change.live is None:
             self._check_place(change.key)
-        elif change.key in self._places and _object_in(self._places[change.key], None) != change.live:
+        elif change.key in self._places and _object_in(self._places[change.key], None, None) != change.live:
             raise TargetError(f"{self._places[change.key]} was changed meanwhile; the next tick judges it anew")
 
     def _check_place(self, key: Key) -> None:
@@ -120,13 +120,14 @@ class FolderTarget:
         if key not in self._places and os.path.lexists(path):
             raise TargetError(f"{path} is there and is not this object; move it away")
 
-    def _read(self, owner: Ownership | None) -> Iterator[tuple[Key, JsonObject]]:
+    def _read(self, plan: Plan) -> Iterator[tuple[Key, JsonObject]]:
         self._places.clear()
+        wanted = {self._standard_place(planned.key): planned.manifest for planned in plan.objects}
         for path in sorted(self._root.rglob("*.yaml")):
             hidden = any(part.startswith(".") for part in path.relative_to(self._root).parts)
             if hidden or path.is_symlink() or not path.is_file():
                 continue
-            manifest = _object_in(path, owner)
+            manifest = _object_in(path, plan.ownership, wanted.get(path))
             if manifest is not None:
                 key = key_of(manifest)
                 self._places[key] = path
@@ -136,14 +137,16 @@ class FolderTarget:
         """Return the file of an object: where it was found, else where it would be put."""
         if key in self._places:
             return self._places[key]
-        name = f"{key.kind.lower()}-{key.name}"
-        for part in (key.namespace, name):
+        path = self._standard_place(key)
+        for part in (key.namespace, path.stem):
             if part and not _SAFE.fullmatch(part):
                 raise TargetError(f"{key}: {part!r} is no name that a file can bear")
-        folder = self._root / (key.namespace or _CLUSTER_SCOPED)
-        if folder.is_symlink():
-            raise TargetError(f"{folder} is a symbolic link, which is not followed; make it a folder")
-        return folder / f"{name}.yaml"
+        if path.parent.is_symlink():
+            raise TargetError(f"{path.parent} is a symbolic link, which is not followed; make it a folder")
+        return path
+
+    def _standard_place(self, key: Key) -> Path:
+        return self._root / (key.namespace or _CLUSTER_SCOPED) / f"{key.kind.lower()}-{key.name}.yaml"
 
 
 def _part(path: Path) -> Path:
@@ -154,8 +157,10 @@ def _parent_key(owner: Ownership) -> Key:
     return Key("", "ConfigMap", owner.namespace, owner.name)
 
 
-def _object_in(path: Path, owner: Ownership | None) -> JsonObject | None:
+def _object_in(path: Path, owner: Ownership | None, wanted: JsonObject | None) -> JsonObject | None:
     """Return the one Kubernetes object of a file, None when it holds something else or is gone.
+
+    A file that reads as `wanted` is written needs no parsing: those are all files in a quiet tick.
 
     A file that bears our set's id and cannot be read so stops the tick: what we could not read is not absent.
     """
@@ -165,6 +170,8 @@ def _object_in(path: Path, owner: Ownership | None) -> JsonObject | None:
         return None
     except OSError as error:
         raise TargetError(f"{path}: {error.strerror}") from error
+    if wanted is not None and content == yamltext.dump_object(wanted).encode():
+        return wanted
     manifest = _manifest(content)
     if manifest is None and owner is not None and owner.applyset.encode() in content:
         raise TargetError(f"{path}: it bears our label and is not one Kubernetes object any more; restore or delete it")

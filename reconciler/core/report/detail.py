@@ -11,7 +11,7 @@ from reconciler.core.model.outcome import Outcome
 from reconciler.core.model.report import ServiceState
 from reconciler.core.model.source import Report
 from reconciler.core.report import cases, document
-from reconciler.core.rules import masking
+from reconciler.core.rules import masking, yamltext
 
 
 def service_files(outcome: Outcome, states: tuple[ServiceState, ...]) -> dict[str, bytes]:
@@ -38,7 +38,8 @@ def manifest_files(outcome: Outcome, states: tuple[ServiceState, ...], previous:
         path = document.path_of("manifests", state.id)
         healthy = state.phase in {Phase.READY, Phase.RENDERED} and state.id not in unsettled
         if healthy and state.id in planned:
-            files[path] = document.dump(masking.mask(manifest) for manifest in planned[state.id])
+            masked = (masking.mask(manifest) for manifest in planned[state.id])
+            files[path] = "---\n".join(map(yamltext.dump_object, masked)).encode()
         elif path in before:
             files[path] = before[path]
     return files

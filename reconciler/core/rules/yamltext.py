@@ -1,9 +1,13 @@
 """YAML as this project writes it, everywhere: sorted keys, block style, no anchors, long texts as literal blocks."""
 
+import functools
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import yaml
+
+from reconciler.core.model.objects import JsonObject
 
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -33,6 +37,16 @@ def dump(documents: Iterable[Any], *, sort_keys: bool = True) -> str:
         width=_WIDTH,
     )
     return text
+
+
+def dump_object(manifest: JsonObject) -> str:
+    """Return one manifest. An equal one that was written before is remembered: a tick writes each to several places."""
+    return _remembered(json.dumps(plain(manifest), sort_keys=True))
+
+
+@functools.lru_cache(8192)  # a few kilobytes each: those of some thousand services
+def _remembered(text: str) -> str:
+    return dump([json.loads(text)])
 
 
 def plain(value: Any) -> Any:
