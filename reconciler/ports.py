@@ -44,7 +44,7 @@ class Remote(Source, Protocol):
         ...
 
     def heed(self, stop: "Stop") -> None:
-        """Give up waiting for the network soon after the stop is requested; a push is not cut short."""
+        """Give up waiting for the network soon after the stop is requested; a push gets two more seconds."""
         ...
 
 

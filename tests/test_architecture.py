@@ -21,6 +21,7 @@ SHELL = (MODEL, "reconciler.errors", "reconciler.ports")
 PURE = frozenset(
     {
         "base64",
+        "bisect",
         "collections",
         "collections.abc",
         "contextlib",

@@ -75,6 +75,9 @@ class Ticker:
         self._say_news(proposal.plan.parsed.problems, proposal.changes)
         outcome = pipeline.carry_out(proposal, self._target, stop, _say_result)
         self._retaken = pipeline.retaken(self._retaken, outcome.results, now)
+        if outcome.interrupted:
+            # the few seconds that are left belong to what must be whole; the next start goes on, and reports
+            return _summary(outcome, Published("", written=False))
         said = pipeline.publish(outcome, self._source, self._phases_told, now)
         self._phases_told = said.told
         self._say_end(outcome, said.report.message, said.published)
@@ -116,6 +119,7 @@ def _summary(outcome: Outcome, published: Published) -> loop.TickResult:
     held = any(change.hold and change.hold.reason is not HoldReason.RETAINED for change in outcome.changes)
     failed = any(result.error for result in outcome.results)
     word = "failed" if failed else "held" if held or not outcome.plan.complete else "ok"
+    word = "interrupted" if outcome.interrupted else word
     return loop.TickResult(word, dict(phases), dict(actions), published.error)
 
 

@@ -1,19 +1,30 @@
 """The options that several commands share: one spelling, one help text, one place where they become values."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import click
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
-def setting(flag: str, *names: str, **given: Any) -> Any:
+
+class Decorator(Protocol):
+    """Adds options to a command."""
+
+    def __call__(self, function: Decorated, /) -> Decorated:
+        """Return the command with the options."""
+        ...
+
+
+def setting(flag: str, *names: str, **given: Any) -> Decorator:
     """Return an option that LLMKUBE_<FLAG> in the environment sets as well, its default shown."""
     variable = f"LLMKUBE_{flag.strip('-').replace('-', '_').upper()}"
     shown = bool(given.get("default"))
     return click.option(flag, *names, envvar=variable, show_envvar=True, show_default=shown, **given)
 
 
-def _all(*decorators: Any) -> Any:
-    def decorate(function: Any) -> Any:
+def _all(*decorators: Decorator) -> Decorator:
+    def decorate(function: Decorated, /) -> Decorated:
         for decorator in reversed(decorators):
             function = decorator(function)
         return function
@@ -21,7 +32,7 @@ def _all(*decorators: Any) -> Any:
     return decorate
 
 
-specs: Any = _all(
+specs: Decorator = _all(
     setting("--path", default="", metavar="FOLDER", help="Read specs below this folder only."),
     setting(
         "--include",
@@ -51,7 +62,7 @@ specs: Any = _all(
     ),
 )
 
-repository: Any = _all(
+repository: Decorator = _all(
     setting("--repo", default="", metavar="URL", help="The git repository of specs."),
     setting("--branch", default="", metavar="NAME", help="Its branch; else the remote's own default."),
     setting(
@@ -62,19 +73,19 @@ repository: Any = _all(
     ),
 )
 
-cluster: Any = setting(
+cluster: Decorator = setting(
     "--cluster-name",
     default="default",
     metavar="NAME",
     help="Names this cluster: its inventory, and its branch llmkube-status/NAME.",
 )
 
-reports: Any = _all(
+reports: Decorator = _all(
     cluster,
     setting("--report-url", default="", metavar="URL", help="Where reports go; else to --repo."),
 )
 
-target: Any = _all(
+target: Decorator = _all(
     setting(
         "--target",
         default="dir:rendered",
@@ -90,7 +101,7 @@ target: Any = _all(
     ),
 )
 
-guards: Any = _all(
+guards: Decorator = _all(
     setting(
         "--max-deletions",
         default=None,
@@ -108,6 +119,6 @@ guards: Any = _all(
 )
 
 
-def output(*formats: str) -> Any:
+def output(*formats: str) -> Decorator:
     """Return the --output option with these formats, the first being the default."""
     return setting("--output", default=formats[0], type=click.Choice(formats), help="How the result is printed.")

@@ -14,6 +14,8 @@ _CONTROLLERS: Final = frozenset({"kube-controller-manager", "kube-scheduler", "k
 
 _CLAIM: Final = "PersistentVolumeClaim"
 
+_OWNERS: Final = "metadata.managedFields"
+
 
 def compare(plan: Plan, observed: Observed) -> tuple[Change, ...]:
     """Decide what to do about every object.
@@ -43,6 +45,8 @@ def _planned(wanted: Planned, observed: Observed, owner: Ownership | None) -> Ch
         return _held(theirs, HoldReason.FOREIGN, _foreign_message(wanted.key, owner))
     if refusal is not None:
         return _answered(found, refusal)
+    if found.action is Action.REPLACE and wanted.key.kind == _CLAIM:
+        return _held(found, HoldReason.REFUSED, "a cache claim is never replaced; name another cache")
     if found.action is Action.UPDATE and wanted.key.kind == _CLAIM and _shrinks(live, wanted.manifest):
         return _held(found, HoldReason.REFUSED, "a claim cannot shrink; raise the size again, or name another cache")
     return found
@@ -50,7 +54,7 @@ def _planned(wanted: Planned, observed: Observed, owner: Ownership | None) -> Ch
 
 def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
     """Return keep, update or (in a field known to be immutable) replace."""
-    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged)))
+    changed = tuple(fields.differences(fields.comparable(live), fields.comparable(merged))) or _claimed(live, merged)
     action = Action.UPDATE if changed else Action.KEEP
     if immutable.touched(wanted.key.kind, (change.path for change in changed)):
         action = Action.REPLACE
@@ -63,10 +67,21 @@ def _compared(wanted: Planned, live: JsonObject, merged: JsonObject) -> Change:
         live,
         merged,
         changed,
-        rolls=_rolls(wanted.key, changed),
+        rolls=_rolls(wanted.key, changed, action),
         takeovers=taken,
         foreign=beside,
     )
+
+
+def _claimed(live: JsonObject, merged: JsonObject) -> tuple[FieldChange, ...]:
+    """Return which fields would become ours, or cease to be, where no value changes.
+
+    Somebody mends a field by hand and git follows: unless it is ours then, it stays live when it leaves git again.
+    """
+    before, after = adoption.ours(live), adoption.ours(merged)
+    gained = (FieldChange(_OWNERS, "add", None, sorted(after - before)),) if after - before else ()
+    lost = (FieldChange(_OWNERS, "remove", sorted(before - after)),) if before - after else ()
+    return (*gained, *lost)
 
 
 def _answered(found: Change, refusal: Refusal) -> Change:
@@ -95,6 +110,8 @@ def _orphan(key: Key, live: JsonObject, plan: Plan) -> Change:
     if wrong is not None:
         message = f"it stays as it is, since its spec has errors: {wrong.origin.path}:{wrong.origin.line}"
         return Change(key, Action.KEEP, service, live=live, hold=Hold(HoldReason.INVALID, message))
+    if live["metadata"].get("deletionTimestamp"):
+        return Change(key, Action.KEEP, service, live=live)
     hold = None if plan.complete else Hold(HoldReason.INCOMPLETE, _incomplete_message(plan))
     return Change(key, Action.DELETE, service, live=live, hold=hold)
 
@@ -122,8 +139,10 @@ def _with_hold(change: Change, hold: Hold) -> Change:
     return replace(change, action=action, hold=hold)
 
 
-def _rolls(key: Key, changed: tuple[FieldChange, ...]) -> bool:
-    return key.kind == "Deployment" and any(change.path.startswith("spec.template") for change in changed)
+def _rolls(key: Key, changed: tuple[FieldChange, ...], action: Action) -> bool:
+    if key.kind != "Deployment":
+        return False
+    return action is Action.REPLACE or any(fields.covers("spec.template", change.path) for change in changed)
 
 
 def _shrinks(live: JsonObject, desired: JsonObject) -> bool:
@@ -144,7 +163,8 @@ def _other_hands(
     beside: set[str] = set()
     for entry in live["metadata"].get("managedFields") or ():
         manager = entry.get("manager", "unknown")
-        if manager == vocabulary.MANAGER or manager in _CONTROLLERS or entry.get("subresource") == "status":
+        ours_too = manager == vocabulary.MANAGER or manager.startswith(f"{vocabulary.MANAGER}-")
+        if ours_too or manager in _CONTROLLERS or entry.get("subresource") == "status":
             continue
         comes_along = adoption.joins(live) and adoption.comes_along(entry)
         for path in fields.owned(entry):
@@ -160,6 +180,8 @@ def _expected(path: str) -> bool:
     return path in {"spec.replicas", "status"} or path.startswith(
         (
             "status.",
+            "metadata.finalizers",
+            "metadata.ownerReferences",
             f"metadata.annotations.{vocabulary.ADOPT}",
             f"metadata.annotations.{vocabulary.PAUSED_UNTIL}",
             "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration",

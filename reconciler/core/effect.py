@@ -2,8 +2,8 @@
 
 The hash covers every change that is not a plain keep: which object, what is done to it or why it waits, what git asks
 for, and each field with its old and new value. So it changes when git changes, when what is live changes under it, and
-when a guard or a pause starts or ends. It does not cover what is as it should be, nor whose inventory it is: the diff of
-two revisions has the hash of the diff against a cluster which stands as the first of them says.
+when a guard or a pause starts or ends. It does not cover what is as it should be, nor whose inventory it is: the diff
+of two revisions has the hash of the diff against a folder of manifests which stands as the first of them says.
 """
 
 import hashlib

@@ -12,11 +12,13 @@ from reconciler.core.model.objects import JsonObject, Key, ServiceId
 from reconciler.core.model.outcome import Proposal
 from reconciler.core.model.policy import Allowance, Policy
 from reconciler.core.model.source import Commit
-from reconciler.core.rules import vocabulary
+from reconciler.core.rules import names, ownership, vocabulary
 
 TRAILER: Final = "Llmkube-Allow"
 
 _ALLOW: Final = re.compile(r"(delete|rollout)=([0-9]{1,6})")
+
+_WORKLOAD: Final = "Deployment"
 
 CONTEST_WINDOW: Final = timedelta(minutes=10)
 CONTEST_LIMIT: Final = 3
@@ -26,7 +28,10 @@ MAX_DELETIONS: Final = 2
 MAX_ROLLOUTS: Final = 10
 """Where neither the command line nor the fleet sets a limit."""
 
-_ROLLING: Final = frozenset({Phase.PENDING, Phase.DOWNLOADING, Phase.LOADING, Phase.DEGRADED, Phase.WAITING_FOR_GPU})
+_CALM: Final = frozenset({Phase.READY, Phase.STOPPED, Phase.SUSPENDED, Phase.RENDERED})
+"""All others are on their way, or failed on it: the next do not follow a rollout that went wrong."""
+
+_LACKS: Final = re.compile(r"Insufficient ([\w./-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ def check(proposal: Proposal, policy: Policy, moment: Moment) -> tuple[Change, .
     changes = tuple(_by_object(change, moment) for change in proposal.changes)
     changes = _emptied(changes, proposal, policy.allowance)
     changes = _deletions(changes, proposal, policy)
-    changes = _successors(changes, proposal)
+    changes = _successors(changes, proposal, policy)
     return _rollouts(changes, proposal, policy)
 
 
@@ -114,9 +119,11 @@ def _paused(live: JsonObject, now: datetime) -> Hold | None:
     try:
         until = datetime.fromisoformat(said)
     except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
         message = f"its annotation {vocabulary.PAUSED_UNTIL} is no time: {said!r}; write 2030-01-31T18:00:00Z"
         return Hold(HoldReason.PAUSED, message)
-    if until.tzinfo is None or until <= now:
+    if until <= now:
         return None
     return Hold(HoldReason.PAUSED, f"paused until {said} by its annotation {vocabulary.PAUSED_UNTIL}")
 
@@ -124,7 +131,8 @@ def _paused(live: JsonObject, now: datetime) -> Hold | None:
 def _emptied(changes: tuple[Change, ...], proposal: Proposal, allowed: Allowance) -> tuple[Change, ...]:
     """Let an approved deletion of the last services go on; a repository that cannot be read stays incomplete."""
     parsed = proposal.plan.parsed
-    gone = _deleted(changes)
+    # what an interrupted tick left of a service counts too, or it would stay for ever
+    gone = {change.service for change in changes if change.action is Action.DELETE}
     if not gone or parsed.services or not parsed.empty or not _within(len(gone), allowed.deletions):
         return changes
     return tuple(
@@ -135,7 +143,7 @@ def _emptied(changes: tuple[Change, ...], proposal: Proposal, allowed: Allowance
 
 def _deletions(changes: tuple[Change, ...], proposal: Proposal, policy: Policy) -> tuple[Change, ...]:
     gone = {service for service in _deleted(changes) if service not in _wanted(proposal)}
-    running = {change.service for change in changes if change.live is not None and _is_workload(change)}
+    running = {change.service for change in changes if _is_workload(change) and _is_live_and_ours(change)}
     limit = _limit(policy.max_deletions, proposal.plan.parsed.fleet.guards.max_deletions, MAX_DELETIONS)
     many = len(gone) > limit and 2 * len(gone) > len(running)
     last = bool(gone) and not proposal.plan.parsed.services
@@ -149,48 +157,82 @@ def _deletions(changes: tuple[Change, ...], proposal: Proposal, policy: Policy) 
     return _hold_where(changes, hold, lambda change: change.action is Action.DELETE and change.service in gone)
 
 
-def _successors(changes: tuple[Change, ...], proposal: Proposal) -> tuple[Change, ...]:
-    """Keep a removed service until a new one of the same Model serves; where nothing runs there is nothing to bridge.
+def _successors(changes: tuple[Change, ...], proposal: Proposal, policy: Policy) -> tuple[Change, ...]:
+    """Keep a removed service that serves until a newer one of the same Model does.
 
-    A successor that waits for a GPU may wait for the very one that the old service holds: then the old goes first.
+    A successor that cannot be scheduled for want of what the old one holds never will be: then the old goes first.
     """
-    if not proposal.observed.runs:
-        return changes
-    phases = {service: health.phase for service, health in proposal.health.services.items()}
-    heirs = {
-        (service.id.namespace, service.model.id.name): service.id
-        for service in proposal.plan.parsed.services
-        if not service.suspend and phases.get(service.id) not in {Phase.READY, Phase.WAITING_FOR_GPU, Phase.STOPPED}
-    }
     wanted = _wanted(proposal)
-
-    def waits(change: Change) -> ServiceId | None:
-        if change.action is not Action.DELETE or change.service in wanted or change.live is None:
-            return None
-        labels = change.live["metadata"].get("labels") or {}
-        return heirs.get((change.service.namespace, labels.get(vocabulary.MODEL, "")))
-
-    return tuple(
-        _hold(change, Hold(HoldReason.SUCCESSOR, f"goes when {heir}, which serves the same model, is Ready"))
-        if (heir := waits(change))
-        else change
+    removed = {
+        change.service: change.live
         for change in changes
+        if change.action is Action.DELETE and _is_workload(change) and change.live and change.service not in wanted
+    }
+    if not proposal.observed.runs or _within(len(removed), policy.allowance.deletions):
+        return changes
+    heirs = {service: _heir(service, live, proposal) for service, live in removed.items()}
+
+    def waits(change: Change) -> Change:
+        heir = heirs.get(change.service) if change.action is Action.DELETE else None
+        if heir is None:
+            return change
+        return _hold(change, Hold(HoldReason.SUCCESSOR, f"goes when {heir}, which serves the same model, is Ready"))
+
+    return tuple(waits(change) for change in changes)
+
+
+def _heir(service: ServiceId, live: JsonObject, proposal: Proposal) -> ServiceId | None:
+    """Return a service that takes over from this one and is not up yet; None where nothing is to be waited for."""
+    health = proposal.health.services
+    old = health.get(service)
+    if old is None or old.ready == 0:
+        return None
+    served = ownership.labels_of(live).get(vocabulary.MODEL, "")
+    holds = _holds(live)
+    for heir in proposal.plan.parsed.services:
+        alike = heir.id.namespace == service.namespace and names.label_value(heir.model.id.name) == served
+        if not alike or heir.suspend or not _is_newer(heir.id, live, proposal):
+            continue
+        found = health.get(heir.id)
+        if found is None or (found.phase not in _CALM and not holds.intersection(_LACKS.findall(found.cause))):
+            return heir.id
+    return None
+
+
+def _is_newer(service: ServiceId, old: JsonObject, proposal: Proposal) -> bool:
+    """Tell whether a service came after the removed one: a sibling that is broken for long is no successor."""
+    begun = (
+        live["metadata"].get("creationTimestamp", "")
+        for key, live in proposal.observed.live.items()
+        if key.kind == _WORKLOAD and ownership.service_of(key, live) == service
     )
+    since = old["metadata"].get("creationTimestamp", "")
+    return all(time > since or not since for time in begun)
+
+
+def _holds(live: JsonObject) -> set[str]:
+    """Return the resources that the pods of a Deployment hold."""
+    containers = live["spec"].get("template", {}).get("spec", {}).get("containers") or ()
+    kinds = ("limits", "requests")
+    return {name for found in containers for kind in kinds for name in found.get("resources", {}).get(kind) or {}}
 
 
 def _rollouts(changes: tuple[Change, ...], proposal: Proposal, policy: Policy) -> tuple[Change, ...]:
-    """Let only so many services roll at once, in the plan's order; all objects of a service wait together."""
-    rolling = [change.service for change in changes if change.rolls and change.writes]
-    in_flight = sum(1 for found in proposal.health.services.values() if found.phase in _ROLLING)
+    """Let only so many services roll at once, in the plan's order; all objects of a service wait together.
+
+    A service that is not well loses nothing by a rollout, and may be mended by it: it is never made to wait.
+    """
+    phases = {service: health.phase for service, health in proposal.health.services.items()}
+    uneasy = {service for service, phase in phases.items() if phase not in _CALM}
+    rolling = tuple(dict.fromkeys(change.service for change in changes if change.rolls and change.writes))
     limit = _limit(policy.max_rollouts, proposal.plan.parsed.fleet.guards.max_rollouts, MAX_ROLLOUTS)
     limit = max(limit, policy.allowance.rollouts or 0)
-    room = max(0, limit - in_flight)
-    late = set(list(dict.fromkeys(rolling))[room:])
+    late = set([service for service in rolling if service not in uneasy][max(0, limit - len(uneasy)) :])
     if not late:
         return changes
     message = (
-        f"{len(set(rolling))} services would roll, {in_flight} are on their way, {limit} may at once;"
-        f" it follows as they become Ready, or with `{TRAILER}: rollout={len(set(rolling)) + in_flight}`"
+        f"{len(rolling)} services would roll, {len(uneasy)} are on their way or not well, {limit} may at once;"
+        f" it follows as they become Ready, or with `{TRAILER}: rollout={len({*rolling, *uneasy})}`"
     )
     return _hold_where(changes, Hold(HoldReason.ROLLOUTS, message), lambda change: change.service in late)
 
@@ -204,7 +246,11 @@ def _wanted(proposal: Proposal) -> set[ServiceId]:
 
 
 def _is_workload(change: Change) -> bool:
-    return change.key.kind == "Deployment"
+    return change.key.kind == _WORKLOAD
+
+
+def _is_live_and_ours(change: Change) -> bool:
+    return change.live is not None and not (change.hold and change.hold.reason is HoldReason.FOREIGN)
 
 
 def _limit(*said: int | None) -> int:

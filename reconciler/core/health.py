@@ -24,29 +24,34 @@ def assess(observed: Observed) -> Health:
     """Return the health of every live object, and of each service that has a Deployment."""
     if not observed.runs:
         return Health()
-    pods = _pods_by_label(observed.pods)
+    pods = _pods_by_service(observed.pods)
     objects = {key: _object(key, live) for key, live in observed.live.items()}
     services = {
         ownership.service_of(key, live): _service(live, objects[key], pods.get(label, ()))
         for key, live in observed.live.items()
-        if key.kind == "Deployment" and (label := _label(live))
+        if key.kind == "Deployment" and (label := _label(live)) is not None
     }
     return Health(objects, services)
 
 
 def _label(live: JsonObject) -> tuple[str, str] | None:
-    """Return the namespace and the label that a Deployment and its pods have in common."""
+    """Return namespace and label by which pods and their Deployment find each other, None without the label."""
     name = ownership.labels_of(live).get(vocabulary.SERVICE_NAME)
     return (live["metadata"].get("namespace", ""), name) if name else None
 
 
-def _pods_by_label(pods: Iterable[JsonObject]) -> Mapping[tuple[str, str], Sequence[JsonObject]]:
+def _pods_by_service(pods: Iterable[JsonObject]) -> Mapping[tuple[str, str], Sequence[JsonObject]]:
+    """Return the pods that count: not those that go, nor what an eviction left where others have come since."""
     found: dict[tuple[str, str], list[JsonObject]] = defaultdict(list)
     for pod in pods:
         label = _label(pod)
         if label is not None and not pod["metadata"].get("deletionTimestamp"):
             found[label].append(pod)
-    return found
+    return {label: [pod for pod in group if not _ended(pod)] or group for label, group in found.items()}
+
+
+def _ended(pod: JsonObject) -> bool:
+    return (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
 
 
 def _object(key: Key, live: JsonObject) -> ObjectHealth:
@@ -83,6 +88,9 @@ def _deployment(live: JsonObject, status: JsonObject) -> ObjectHealth:
     progressing = _condition(status, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return ObjectHealth(Status.FAILED, "ProgressDeadlineExceeded", "did not come up in its time")
+    refused = _condition(status, "ReplicaFailure")
+    if refused.get("status") == "True":
+        return ObjectHealth(Status.FAILED, refused.get("reason", ""), causes.uncreated(refused.get("message", "")))
     desired = live["spec"].get("replicas", 1)
     for reason, count in (
         ("TooFewUpdated", status.get("updatedReplicas", 0)),
@@ -117,7 +125,8 @@ def _service(live: JsonObject, found: ObjectHealth, pods: Sequence[JsonObject]) 
     if found.status is Status.CURRENT:
         return ServiceHealth(Phase.READY, ready=ready, desired=desired, nodes=nodes)
     phase, cause = _worst(pods)
-    if found.status is Status.FAILED and phase is not Phase.FAILED:
+    if found.status is Status.FAILED and phase not in {Phase.FAILED, Phase.WAITING_FOR_GPU}:
+        # a pod that waits for a GPU goes on waiting after its deadline
         phase, cause = Phase.FAILED, cause or found.message
     if ready > 0 and phase is not Phase.READY:
         behind = f"{cause}; " if cause else ""
@@ -135,6 +144,8 @@ def _worst(pods: Sequence[JsonObject]) -> tuple[Phase, str]:
 
 def _pod(pod: JsonObject) -> tuple[Phase, str]:
     status: JsonObject = pod.get("status") or {}
+    if status.get("phase") == "Failed":
+        return Phase.FAILED, f"{status.get('reason') or 'Failed'}: the pod was ended, and none has come in its place"
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         return _waiting(pod, scheduled.get("message", ""))
@@ -144,11 +155,14 @@ def _pod(pod: JsonObject) -> tuple[Phase, str]:
             return Phase.FAILED, trouble
     if _condition(status, "Ready").get("status") == "True":
         return Phase.READY, ""
-    if any("running" in (found.get("state") or {}) for found in status.get("initContainerStatuses") or ()):
-        return Phase.DOWNLOADING, ""
-    if any("running" in (found.get("state") or {}) for found in status.get("containerStatuses") or ()):
-        return Phase.LOADING, ""
-    return Phase.PENDING, ""
+    return _starting(status), ""
+
+
+def _starting(status: JsonObject) -> Phase:
+    for name, phase in (("initContainerStatuses", Phase.DOWNLOADING), ("containerStatuses", Phase.LOADING)):
+        if any("running" in (found.get("state") or {}) for found in status.get(name) or ()):
+            return phase
+    return Phase.PENDING
 
 
 def _waiting(pod: JsonObject, message: str) -> tuple[Phase, str]:
@@ -159,8 +173,9 @@ def _waiting(pod: JsonObject, message: str) -> tuple[Phase, str]:
         for name in (container.get("resources") or {}).get("limits") or {}
         if "/" in name
     }
+    claims = bool(pod["spec"].get("resourceClaims"))
     for cause in lacking:
-        if cause.removeprefix("Insufficient ") in asked:
+        if cause.removeprefix("Insufficient ") in asked or (claims and cause == causes.NO_DEVICE):
             return Phase.WAITING_FOR_GPU, "; ".join(lacking)
     return Phase.PENDING, "; ".join(lacking) or "not scheduled yet"
 

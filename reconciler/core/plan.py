@@ -1,6 +1,5 @@
 """From specs to the desired state, as one value with a stable hash."""
 
-import base64
 import hashlib
 import json
 from typing import Final
@@ -10,7 +9,7 @@ from reconciler.core.model.objects import JsonObject, key_of
 from reconciler.core.model.plan import Ownership, Plan, Planned
 from reconciler.core.model.source import Snapshot
 from reconciler.core.model.spec import Parsed
-from reconciler.core.rules import names, vocabulary
+from reconciler.core.rules import inventory, names, vocabulary
 
 PARENT_KIND: Final = "ConfigMap"
 
@@ -29,14 +28,10 @@ def build(parsed: Parsed, snapshot: Snapshot, ownership: Ownership | None) -> Pl
 
 
 def owner(cluster: str, namespace: str, repository: str, path: str) -> Ownership:
-    """Return the ownership of a cluster's objects; `namespace` is where the inventory's parent lives.
-
-    Source: KEP-3659, the id is a hash of the parent's name.namespace.kind.group; a ConfigMap's group is empty.
-    """
+    """Return the ownership of a cluster's objects; `namespace` is where the inventory's parent lives."""
     name = names.dns_label(f"llmkube-{cluster}")
-    digest = hashlib.sha256(f"{name}.{namespace}.{PARENT_KIND}.".encode()).digest()
-    encoded = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return Ownership(cluster, namespace, name, f"applyset-{encoded}-v1", repository, path)
+    applyset = inventory.applyset_id(name, namespace, PARENT_KIND, "")
+    return Ownership(cluster, namespace, name, applyset, repository, path)
 
 
 def _stamped(manifest: JsonObject, ownership: Ownership | None) -> JsonObject:

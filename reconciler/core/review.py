@@ -9,7 +9,17 @@ from typing import Final
 from reconciler.core.model.change import Action, Change, HoldReason
 from reconciler.core.model.objects import JsonObject, ServiceId
 from reconciler.core.model.outcome import Proposal
-from reconciler.core.model.review import CostTotal, Demand, Fate, Fit, GpuTotal, HeldObject, Place, Review, ServiceReview
+from reconciler.core.model.review import (
+    CostTotal,
+    Demand,
+    Fate,
+    Fit,
+    GpuTotal,
+    HeldObject,
+    Place,
+    Review,
+    ServiceReview,
+)
 from reconciler.core.model.spec import Fleet, Pool
 from reconciler.core.rules import immutable, placement, wording
 
@@ -160,9 +170,7 @@ def _gpus(services: Iterable[ServiceReview]) -> tuple[GpuTotal, ...]:
                 counted[name, 1] += number * demand.most if demand else 0
     names = sorted({name for side in sides for name, _ in side})
     before, after = sides
-    return tuple(
-        GpuTotal(name, (before[name, 0], before[name, 1]), (after[name, 0], after[name, 1])) for name in names
-    )
+    return tuple(GpuTotal(name, (before[name, 0], before[name, 1]), (after[name, 0], after[name, 1])) for name in names)
 
 
 def _costs(

@@ -30,7 +30,11 @@ _GRACE_SECONDS: Final = 2.0
 _CHUNK_BYTES: Final = 1 << 16
 # How soon a stop is seen: well within the five seconds that the process has.
 _LOOK_SECONDS: Final = 0.25
-_ASKING: Final = frozenset({"ls-remote", "fetch"})
+_PATIENCE_SECONDS: Final = {"ls-remote": 0.0, "fetch": 0.0, "push": 2.0}
+"""How long what talks to a remote may go on after the stop. What works on our own store is never cut.
+
+A push that is cut short stands whole on the remote or not at all, but one that is about to end should.
+"""
 
 _CONFIG: Final = (
     ("core.hooksPath", "/dev/null"),
@@ -125,7 +129,7 @@ class _Never:
 class GitRunner:
     """git on one object store. `global_config` is a file of ours that takes the place of the user's.
 
-    `stop` ends what only asks a remote, in mid-wait; a push, being an effect, is left to end by itself.
+    `stop` ends what only asks a remote, in mid-wait; a push, being an effect, gets two more seconds.
     """
 
     directory: Path
@@ -140,7 +144,7 @@ class GitRunner:
         started = time.monotonic()
         try:
             with self._started(arguments, address) as process:
-                bounds = _Bounds(started + self.timeout_seconds, self.stop if arguments[0] in _ASKING else _Never())
+                bounds = _Bounds(started + self.timeout_seconds, self.stop, _PATIENCE_SECONDS.get(arguments[0]))
                 output, said = _converse(process, stdin, bounds)
         except GitCommandNotFound as error:
             raise SourceError("git is not installed, or not in PATH") from error
@@ -199,15 +203,23 @@ class _StoppedError(Exception):
     """git took too long, or said too much, or nobody waits for it any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Bounds:
+    """`patience_seconds` counts from when the stop was first seen; None takes no notice of it."""
+
     deadline: float
     stop: Stop
+    patience_seconds: float | None
+    stopped: float | None = None
 
     def check(self) -> None:
-        if time.monotonic() >= self.deadline:
+        now = time.monotonic()
+        if now >= self.deadline:
             raise _StoppedError("git did not finish in time")
-        if self.stop.requested():
+        if self.patience_seconds is None or not self.stop.requested():
+            return
+        self.stopped = now if self.stopped is None else self.stopped
+        if now - self.stopped >= self.patience_seconds:
             raise _StoppedError("given up, since the process is to end")
 
     def wait_seconds(self) -> float:

@@ -6,7 +6,6 @@ One file an object, `<namespace>/<kind>-<name>.yaml`, and the inventory's parent
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +61,9 @@ class FolderTarget:
         try:
             self._check(change)
             if change.action is Action.DELETE:
-                self._place(change.key).unlink(missing_ok=True)
+                path = self._place(change.key)
+                _part(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
                 self._places.pop(change.key, None)
                 return Result(change)
             if change.desired is not None:
@@ -85,22 +86,25 @@ class FolderTarget:
             raise TargetError(f"{error.filename}: {error.strerror}") from error
 
     def write(self, manifest: JsonObject) -> None:
-        """Write one object's file. In one step: a reader, or a crash, sees the old one or the new one."""
+        """Write one object's file. In one step: a reader, or a crash, sees the old one or the new one.
+
+        What a kill in mid-write leaves has a name that follows from the object's: the next write takes it over.
+        """
         key = key_of(manifest)
         path = self._place(key)
         content = yamltext.dump([manifest]).encode()
         if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        part = _part(path)
         try:
-            with os.fdopen(handle, "wb") as file:
+            part.unlink(missing_ok=True)
+            with part.open("xb") as file:
                 file.write(content)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+            part.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                part.unlink()
             raise
         self._places[key] = path
 
@@ -140,6 +144,10 @@ class FolderTarget:
         if folder.is_symlink():
             raise TargetError(f"{folder} is a symbolic link, which is not followed; make it a folder")
         return folder / f"{name}.yaml"
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def _parent_key(owner: Ownership) -> Key:

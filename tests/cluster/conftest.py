@@ -7,7 +7,8 @@ from cluster import team
 from controlplane.cluster import Cluster
 from controlplane.fixtures import Kubectl
 
-BASE = Path(__file__).resolve().parents[2] / "deploy" / "kustomize" / "base"
+ROOT = Path(__file__).resolve().parents[2]
+BASE = ROOT / "deploy" / "kustomize" / "base"
 SYSTEM = "llmkube-system"
 ACCOUNT = "llmkube-reconciler"
 

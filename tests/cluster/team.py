@@ -64,6 +64,10 @@ class Repository:
         """Return the status branch's head."""
         return _git(self.remote, "rev-parse", f"llmkube-status/{cluster_name}").strip()
 
+    def has_report(self, cluster_name: str) -> bool:
+        """Tell whether the status branch is there yet."""
+        return bool(_git(self.remote, "for-each-ref", f"refs/heads/llmkube-status/{cluster_name}"))
+
     def _publish(self, message: str) -> str:
         _git(self.clone, "add", "--all")
         _git(self.clone, "commit", "--quiet", "--message", message)
@@ -136,15 +140,15 @@ class Reconciler:
 
     def sync(self, *flags: str) -> Answer:
         """Do one tick in this process."""
-        return self._answer("sync", *self._where(), *flags)
+        return self._answer("sync", *self.where, *flags)
 
     def diff(self, *flags: str) -> Answer:
         """Ask what a tick would do."""
-        return self._answer("diff", *self._where(), *flags)
+        return self._answer("diff", *self.where, *flags)
 
     def said(self, command: str, *flags: str) -> str:
         """Return what a command prints for people."""
-        return self._invoke(command, *self._where(), *flags)[1]
+        return self._invoke(command, *self.where, *flags)[1]
 
     def rendered(self) -> list[JsonObject]:
         """Return what the team's clone renders, without the inventory's label."""
@@ -155,7 +159,7 @@ class Reconciler:
         """Run the installed program."""
         program = str(Path(sysconfig.get_path("scripts")) / "llmkube")
         return subprocess.run(
-            [program, command, *self._where(), *flags],
+            [program, command, *self.where, *flags],
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
@@ -176,13 +180,13 @@ class Reconciler:
         (found,) = (service for service in self.status()["services"] if service["name"] == name)
         return dict(found)
 
-    def await_phase(self, phase: str, *services: str) -> Answer:
+    def await_phase(self, phase: str, *services: str, flags: tuple[str, ...] = ()) -> Answer:
         """Tick until the report shows those services in that phase; return the last tick's answer."""
 
         seen: dict[str, str] = {}
 
         def look() -> Answer | None:
-            answer = self.sync()
+            answer = self.sync(*flags)
             seen.update({service["name"]: service["phase"] for service in self.status()["services"]})
             return answer if all(seen.get(name) == phase for name in services) else None
 
@@ -195,7 +199,9 @@ class Reconciler:
     def environment(self) -> dict[str, str]:
         return {"KUBECONFIG": str(self.kubeconfig)}
 
-    def _where(self) -> tuple[str, ...]:
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The options that every command takes."""
         return (
             *("--repo", str(self.repository.remote)),
             *("--target", "cluster"),

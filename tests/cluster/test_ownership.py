@@ -208,6 +208,7 @@ def test_a_scaled_deployment_without_an_autoscaler_is_scaled_back(
     repository.push({"llm.yaml": specs.llm()})
     reconciler.sync()
     kubectl("scale", "deployment", "llama", "--replicas=3")
+    assert "taken back: spec.replicas (kubectl)" in reconciler.said("diff")
 
     answer = reconciler.sync()
     assert answer.done == [("update", "Deployment", "llama")]
@@ -250,3 +251,50 @@ def test_a_paused_object_is_not_written_to(reconciler: Reconciler, repository: R
     assert reconciler.sync().held == {"Deployment/llama": "paused"}
     kubectl("annotate", "deployment", "llama", "gitops.llmkube.dev/paused-until-")
     assert reconciler.sync().done == [("update", "Deployment", "llama")]
+
+
+def test_a_field_that_somebody_mended_before_git_did_is_ours_and_goes_with_git(
+    reconciler: Reconciler, repository: Repository, kubectl: Kubectl
+) -> None:
+    repository.push({"llm.yaml": specs.llm()})
+    reconciler.sync()
+    selector = {"kubernetes.io/os": "linux"}
+    kubectl(
+        "patch", "deployment", "llama", "-p", json.dumps({"spec": {"template": {"spec": {"nodeSelector": selector}}}})
+    )
+    repository.push({"llm.yaml": specs.llm(nodeSelector=selector)})
+
+    answer = reconciler.sync()
+    assert answer.done == [("update", "Deployment", "llama")]
+    assert answer.change("Deployment", "llama")["restarts"] is False
+    assert answer.change("Deployment", "llama")["fields"][0]["path"] == "metadata.managedFields"
+    live = kubectl.get("deployment", "llama", "--show-managed-fields")
+    assert "spec.template.spec.nodeSelector" in owned(live)
+    assert reconciler.sync().done == []
+
+
+def test_a_field_that_somebody_else_owns_too_stays_and_is_ours_no_longer_when_it_leaves_git(
+    reconciler: Reconciler, repository: Repository, kubectl: Kubectl, namespace: str
+) -> None:
+    labels = {"podLabels": {"team": "research"}}
+    repository.push({"llm.yaml": specs.llm(**labels)})
+    reconciler.sync()
+    theirs = {"metadata": {"labels": {"team": "research"}}}
+    kubectl.apply(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "llama", "namespace": namespace},
+            "spec": {"template": theirs},
+        },
+        field_manager="somebody",
+    )
+    repository.push({"llm.yaml": specs.llm()})
+
+    assert reconciler.sync().done == [("update", "Deployment", "llama")]
+    live = kubectl.get("deployment", "llama", "--show-managed-fields")
+    assert live["spec"]["template"]["metadata"]["labels"]["team"] == "research"
+    assert "spec.template.metadata.labels.team" not in owned(live)
+    again = reconciler.sync()
+    assert again.done == []
+    assert again.change("Deployment", "llama")["foreign"] == ["spec.template.metadata.labels.team (somebody)"]

@@ -1,10 +1,8 @@
-from pathlib import Path
-
+from cluster.conftest import ROOT
 from cluster.team import Reconciler, Repository
 from controlplane.fixtures import Fleet, Kubectl
 
-ROOT = Path(__file__).resolve().parents[2]
-NODES = Path(__file__).resolve().parent / "example-nodes.yaml"
+NODES = ROOT / "tests" / "controlplane" / "example-nodes.yaml"
 
 SERVICES = (
     "gemma-9b-eks",

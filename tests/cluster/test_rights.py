@@ -68,6 +68,7 @@ def test_every_right_in_deploy_is_used_and_none_is_missing(
     log = audit.now(control_plane)
     repository.push({"a/llm.yaml": specs.llm("a", **EVERYTHING), "b/llm.yaml": specs.llm("b")})
     assert reconciler.sync().exit_code == 0
+    assert reconciler.sync().done == []
     repository.remove("a/llm.yaml")
     answer = reconciler.sync()
     assert answer.exit_code == 0

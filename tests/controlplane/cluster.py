@@ -20,6 +20,7 @@ if __name__ == "__main__":  # run as a file: the folder above is the one to impo
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import urllib3
+
 from controlplane import api, build, components, nodes, pods, volumes
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
 from controlplane import api, build, cluster, nodes, pods
 
 if TYPE_CHECKING:

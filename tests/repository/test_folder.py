@@ -1,5 +1,7 @@
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,13 +108,26 @@ def test_a_file_that_vanishes_before_it_is_read_is_named(tmp_path: Path) -> None
         source.read(entries)
 
 
-def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root reads everything: for this block it is nobody. Another user stays who they are."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, llm_yaml=b"1")
     (tmp_path / "llm.yaml").chmod(0)
-    with pytest.raises(SourceError, match=r"llm\.yaml: cannot be read: Permission denied"):
-        FolderSource([str(tmp_path)]).snapshot()
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # the folders above it are closed to nobody
+    with as_nobody(), pytest.raises(SourceError, match=r"llm\.yaml: cannot be read: Permission denied"):
+        FolderSource().snapshot()
 
 
 def test_a_folder_has_no_history_and_takes_no_report(tmp_path: Path) -> None:

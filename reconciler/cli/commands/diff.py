@@ -68,9 +68,7 @@ def _between(*, live: bool, **given: Any) -> Difference:
         snapshots = (source.at(names[0]), source.at(names[1]))
         found = revisions.compare(source, snapshots, reader, orders)
         below = _part(given["target"], source, snapshots[1], reader, **given) if live else None
-    before, after = (
-        f"{name} ({snapshot.revision[:8]})" for name, snapshot in zip(names, snapshots, strict=True)
-    )
+    before, after = (f"{name} ({snapshot.revision[:8]})" for name, snapshot in zip(names, snapshots, strict=True))
     changes = found.proposal.changes
     return Difference(
         before,

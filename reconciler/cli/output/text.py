@@ -174,7 +174,7 @@ def _change(change: Change) -> Iterator[str]:
         head = f"{head}  {verb}{change.hold.message}"
     fields = [field_line(field) for field in change.fields]
     restart = "  (pods restart)" if change.rolls else ""
-    if len(fields) == 1 and change.hold is None:
+    if len(fields) == 1 and change.hold is None and not change.takeovers:
         yield f"{head}  {fields[0]}{restart}"
         return
     yield f"{head}{restart}"

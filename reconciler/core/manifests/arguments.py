@@ -50,7 +50,7 @@ def _capacity(wanted: Service) -> Arguments:
     threads = quantities.whole_cores(wanted.resources.cpu)
     found: Arguments = [("--threads", str(threads))] if threads else []
     found += [("--ctx-size", str(context)), ("--parallel", str(slots))]
-    if engine.parallel_slots is None:
+    if engine.parallel_slots is None and "--parallel" not in engine.replaces:
         # the slots share one context, so that a single long request may use all of what the author asked for
         found.append(("--kv-unified",))
     cache_ram = CACHE_RAM_MIB if engine.mode is Mode.CHAT else 0
@@ -112,11 +112,13 @@ def _speculation(wanted: Service) -> Arguments:
     speculative = wanted.engine.speculative
     if speculative is None:
         return found
-    found.append(("--spec-type", speculative.type))
+    named = builds.has_draft_names(wanted.build)
+    if named:
+        found.append(("--spec-type", speculative.type))
     if speculative.draft is not None:
-        found.append(("--spec-draft-model", storage.path_in(speculative.draft)))
-    found += _valued("--spec-draft-n-max", speculative.n_max)
-    found += _valued("--spec-draft-p-min", speculative.p_min)
+        found.append(("--spec-draft-model" if named else "--model-draft", storage.path_in(speculative.draft)))
+    found += _valued("--spec-draft-n-max" if named else "--draft-max", speculative.n_max)
+    found += _valued("--spec-draft-p-min" if named else "--draft-p-min", speculative.p_min)
     return found
 
 

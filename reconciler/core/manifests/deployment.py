@@ -49,11 +49,11 @@ def strategy(wanted: Service) -> JsonObject:
 
 
 def deadline_seconds(wanted: Service) -> int:
-    """Return how long a rollout may take, from the files' sizes where all are known."""
+    """Return how long a rollout may take, from the files' sizes where all are known; loading is counted too."""
     sizes = [file.size for model in storage.downloads(wanted) for file in storage.files(model)]
     if not all(sizes):
         return BLIND_DEADLINE_SECONDS
-    return _START_SECONDS + sum(sizes) // _SLOW_BYTES_PER_SECOND
+    return _START_SECONDS + sum(sizes) // _SLOW_BYTES_PER_SECOND + pod.startup_seconds(wanted)
 
 
 def _replicas(wanted: Service) -> int | None:

@@ -13,7 +13,8 @@ _UID: Final = 65532
 """Any user but root; the images have none of their own. A number, so that the kubelet can check runAsNonRoot."""
 
 _STARTUP_PERIOD_SECONDS: Final = 10
-_BLIND_STARTUP_PERIODS: Final = 180
+_LEAST_STARTUP_SECONDS: Final = 300
+_BLIND_STARTUP_SECONDS: Final = 1800
 """Half an hour to load a model of unknown size; the download has its own container and is not counted."""
 
 _SLOW_LOAD_BYTES_PER_SECOND: Final = 100_000_000
@@ -59,17 +60,31 @@ def job_spec(wanted: Service, fleet: Fleet, container: JsonObject) -> JsonObject
     }
 
 
+def startup_seconds(wanted: Service) -> int:
+    """Return how long llama-server may take to load its files, a multiple of the probe's period."""
+    sizes = [file.size for model in storage.models(wanted) for file in storage.files(model)]
+    if not all(sizes):
+        return _BLIND_STARTUP_SECONDS
+    seconds = 2 * sum(sizes) // _SLOW_LOAD_BYTES_PER_SECOND
+    return max(_LEAST_STARTUP_SECONDS, seconds - seconds % _STARTUP_PERIOD_SECONDS)
+
+
 def tolerations(gpu: Gpu | None, own: Iterable[JsonObject]) -> list[JsonObject]:
     """Return the base toleration of the GPU's taint and the author's own, each once, in that order.
 
     The base one says `Exists`, since clouds disagree about the taint's value (`present`, `true`).
     """
     base = [] if gpu is None else [{"key": gpu.taint_key, "operator": "Exists", "effect": "NoSchedule"}]
-    found: list[JsonObject] = []
+    found: dict[tuple[object, ...], JsonObject] = {}
     for toleration in (*base, *(dict(item) for item in own)):
-        if toleration not in found:
-            found.append(toleration)
-    return found
+        found.setdefault(_meaning(toleration), toleration)
+    return list(found.values())
+
+
+def _meaning(toleration: JsonObject) -> tuple[object, ...]:
+    """Return what a toleration says with Kubernetes' defaults in it: `Equal` need not be written."""
+    said = {"operator": "Equal", **{name: value for name, value in toleration.items() if value not in ("", None)}}
+    return tuple(sorted(said.items()))
 
 
 def _spec(wanted: Service, fleet: Fleet) -> JsonObject:
@@ -151,19 +166,12 @@ def _probes(wanted: Service) -> JsonObject:
             **health,
             "periodSeconds": _STARTUP_PERIOD_SECONDS,
             "timeoutSeconds": 5,
-            "failureThreshold": _startup_periods(wanted),
+            "failureThreshold": startup_seconds(wanted) // _STARTUP_PERIOD_SECONDS,
         },
         "liveness": {**health, "periodSeconds": 15, "timeoutSeconds": 5, "failureThreshold": 3},
         "readiness": {**health, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
     }
     return {f"{name}Probe": wanted.pod.probes.get(name, probe) for name, probe in ours.items()}
-
-
-def _startup_periods(wanted: Service) -> int:
-    sizes = [file.size for model in storage.models(wanted) for file in storage.files(model)]
-    if not all(sizes):
-        return _BLIND_STARTUP_PERIODS
-    return max(30, 2 * sum(sizes) // _SLOW_LOAD_BYTES_PER_SECOND // _STARTUP_PERIOD_SECONDS)
 
 
 def _resources(wanted: Service) -> JsonObject:

@@ -13,6 +13,8 @@ SOURCE_MOUNT: Final = "/model-source"
 VOLUME: Final = "models"
 SOURCE_VOLUME: Final = "model-source"
 
+_DIGITS: Final = 6
+
 
 def cache_key(model: Model) -> str:
     """Return the folder of a model's files: a hash of where they come from and of what they must be."""
@@ -45,10 +47,12 @@ def mmproj_path(wanted: Service) -> str:
 
 def claim_name(wanted: Service) -> str:
     """Return the name of our cache claim. It hashes what cannot be changed in place: class and access mode."""
-    cache = wanted.cache
-    digest = hashlib.sha256(f"{cache.storage_class}\n{cache.access_mode}".encode()).hexdigest()[:6]
-    room = names.MAX_LABEL - len("-cache-") - len(digest)
-    return f"{metadata.name(wanted)[:room].rstrip('-')}-cache-{digest}"
+    cache, name = wanted.cache, metadata.name(wanted)
+    room = names.MAX_LABEL - len("-cache-") - _DIGITS
+    # a name that is cut is hashed whole, or two services would share one claim
+    said = [cache.storage_class, cache.access_mode, *([name] if len(name) > room else [])]
+    digest = hashlib.sha256("\n".join(said).encode()).hexdigest()[:_DIGITS]
+    return f"{name[:room].rstrip('-')}-cache-{digest}"
 
 
 def owns_claim(wanted: Service) -> bool:
@@ -73,22 +77,24 @@ def downloads(wanted: Service) -> tuple[Model, ...]:
 def volumes(wanted: Service) -> list[JsonObject]:
     """Return the pod's volumes for models."""
     found: list[JsonObject] = [{"name": VOLUME, **_models_volume(wanted.cache, wanted)}]
-    for index, model in enumerate(models(wanted)):
-        if model.source.fetch is Fetch.CLAIM:
-            claim = {"claimName": model.source.claim, "readOnly": True}
-            found.append({"name": _source_volume(index), "persistentVolumeClaim": claim})
+    for index, claim in enumerate(_claims(wanted)):
+        volume = {"claimName": claim, "readOnly": True}
+        found.append({"name": _source_volume(index), "persistentVolumeClaim": volume})
     return found
 
 
 def mounts(wanted: Service) -> list[JsonObject]:
     """Return the server's mounts of them, all read-only."""
     found: list[JsonObject] = [{"name": VOLUME, "mountPath": MOUNT, "readOnly": True}]
-    for index, model in enumerate(models(wanted)):
-        if model.source.fetch is Fetch.CLAIM:
-            found.append(
-                {"name": _source_volume(index), "mountPath": f"{SOURCE_MOUNT}/{model.source.claim}", "readOnly": True}
-            )
+    for index, claim in enumerate(_claims(wanted)):
+        found.append({"name": _source_volume(index), "mountPath": f"{SOURCE_MOUNT}/{claim}", "readOnly": True})
     return found
+
+
+def _claims(wanted: Service) -> tuple[str, ...]:
+    """Return the claims that models lie on, each once: a pod cannot mount two volumes at one path."""
+    claims = (model.source.claim for model in models(wanted) if model.source.fetch is Fetch.CLAIM)
+    return tuple(dict.fromkeys(claims))
 
 
 def _models_volume(cache: Cache, wanted: Service) -> JsonObject:

@@ -33,6 +33,12 @@ def moved(live: JsonObject) -> list[JsonObject] | None:
     return [ours, *rest]
 
 
+def ours(live: JsonObject) -> frozenset[str]:
+    """Return the paths that we own by server-side apply."""
+    entries = live["metadata"].get("managedFields") or ()
+    return frozenset(path for entry in entries if _is_ours(entry) for path in fields.owned(entry))
+
+
 def joins(live: JsonObject) -> bool:
     """Tell whether the object is a member of no inventory yet, so that kubectl's fields come with it."""
     return vocabulary.APPLYSET_PART_OF not in (live["metadata"].get("labels") or {})

@@ -53,6 +53,15 @@ _ALL_LAYERS: Final = 7407
 """`all` is taken by --n-gpu-layers; before it, a number above any model's layers says the same."""
 
 
+_DRAFT_NAMES: Final = 9093
+"""#22397 took --draft-max and its like away; --spec-draft-… and --spec-type stand in their place."""
+
+
+def has_draft_names(build: int | None) -> bool:
+    """Tell whether speculative decoding is asked for by --spec-type and --spec-draft-…; before, by --draft-…."""
+    return build is None or build >= _DRAFT_NAMES
+
+
 def has_fit(build: int | None) -> bool:
     """Tell whether llama-server has --fit, and so must be told not to."""
     return build is None or build >= _FIT

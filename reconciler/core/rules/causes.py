@@ -34,6 +34,8 @@ def known(message: str) -> str:
     return ""
 
 
+NO_DEVICE: Final = "no device for its resource claim"
+
 _UNSCHEDULABLE: Final = (
     (re.compile(r"Insufficient ([\w/-]+(?:\.[\w/-]+)*)"), r"Insufficient \1"),
     (re.compile(r"untolerated taint(?:\(s\))? ?\{([^}]*)\}"), r"untolerated taint \1"),
@@ -41,6 +43,7 @@ _UNSCHEDULABLE: Final = (
     (re.compile(r"didn't match Pod's node affinity/selector"), r"no node matches the node selector or affinity"),
     (re.compile(r"volume node affinity conflict"), r"the cache volume is tied to another node"),
     (re.compile(r"unbound immediate PersistentVolumeClaims"), r"the cache claim is not bound"),
+    (re.compile(r"cannot allocate all claims"), NO_DEVICE),
     (re.compile(r"persistentvolumeclaim \"([\w.-]+)\" not found"), r"the claim \1 is not there"),
 )
 """Phrase of the scheduler -> what it lacks. All that match are told, since each node may have its own reason."""
@@ -50,3 +53,21 @@ def unschedulable(message: str) -> tuple[str, ...]:
     """Return what the scheduler says is lacking, in the order of this table, each once."""
     found = (match.expand(cause) for pattern, cause in _UNSCHEDULABLE for match in pattern.finditer(message))
     return tuple(dict.fromkeys(found))
+
+
+_UNCREATED: Final = (
+    (re.compile(r"exceeded quota: ([\w.-]+)"), r"the ResourceQuota \1 is used up"),
+    (re.compile(r"violates PodSecurity \"([\w.:-]+)\""), r"the namespace's Pod Security \1 refuses the pod"),
+    (re.compile(r"no PriorityClass with name ([\w.-]+)"), r"there is no PriorityClass \1"),
+    (re.compile(r"RuntimeClass \"([\w.-]+)\" not found"), r"there is no RuntimeClass \1"),
+)
+"""Phrase of an admission -> what it minds. The whole message names a pod, at each try another."""
+
+
+def uncreated(message: str) -> str:
+    """Return why the API server takes no pod, in words that stay the same from try to try."""
+    for pattern, cause in _UNCREATED:
+        match = pattern.search(message)
+        if match:
+            return match.expand(cause)
+    return "its pods cannot be created"

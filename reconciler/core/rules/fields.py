@@ -5,7 +5,7 @@ merges them by; items of a list that is taken whole are named by their index.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.core.model.change import FieldChange
@@ -81,14 +81,14 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
         yield path
         return
     for item in value:
-        label = "/".join(str(item[key]) for key in keys)
-        yield from leaves({name: found for name, found in item.items() if name not in keys}, f"{path}[{label}]")
+        rest = {name: found for name, found in item.items() if name not in keys}
+        yield from leaves(rest, f"{path}[{_label(item, keys)}]")
 
 
 def by_merge_key(items: Sequence[Any], path: str) -> Mapping[str, Any] | None:
     """Return the items of a list by what Kubernetes merges them by, None for a list that is taken whole."""
     keys = _keys_of(items, path)
-    return None if keys is None else {"/".join(str(item[key]) for key in keys): item for item in items}
+    return None if keys is None else {_label(item, keys): item for item in items}
 
 
 def owned(entry: JsonObject) -> Iterator[str]:
@@ -159,10 +159,14 @@ def _is_number(text: str) -> bool:
 def _keys_of(items: Sequence[Any], path: str) -> tuple[str, ...] | None:
     """Return the merge keys that fit all items, None for a list that is taken whole."""
     for keys in _MERGE_KEYS.get(path.rpartition(".")[2], ()):
-        labels = [tuple(item.get(key) for key in keys) for item in items if isinstance(item, Mapping)]
-        if len(labels) == len(items) == len(set(labels)) and all(None not in label for label in labels):
+        labels = [_label(item, keys) for item in items if isinstance(item, Mapping) and set(keys) <= set(item)]
+        if len(labels) == len(items) == len(set(labels)):
             return keys
     return None
+
+
+def _label(item: Mapping[str, Any], keys: Iterable[str]) -> str:
+    return "/".join(str(item[key]) for key in keys)
 
 
 def _owned(fields: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -174,8 +178,9 @@ def _owned(fields: Mapping[str, Any], path: str) -> Iterator[str]:
         if kind == "f":
             yield from _owned(value, f"{path}.{rest}" if path else rest)
         elif kind == "k":
-            label = "/".join(str(found) for _, found in sorted(json.loads(rest).items()))
-            keys = {f"f:{key}" for key in json.loads(rest)}
+            item = json.loads(rest)
+            label = _label(item, sorted(item))
+            keys = {f"f:{key}" for key in item}
             inner = {name: found for name, found in value.items() if name not in keys}
             yield from _owned(inner, f"{path}[{label}]")
         else:

@@ -1,5 +1,7 @@
 """The inventory's parent: a ConfigMap that is the parent object of an ApplySet. Source: KEP-3659."""
 
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -9,6 +11,12 @@ from reconciler.core.model.plan import Ownership
 from reconciler.core.rules import vocabulary
 
 _SEPARATOR: Final = ","
+
+
+def applyset_id(name: str, namespace: str, kind: str, group: str) -> str:
+    """Return the id of the set that has this parent, by the hash that KEP-3659 lays down; the core group is empty."""
+    digest = hashlib.sha256(f"{name}.{namespace}.{kind}.{group}".encode()).digest()
+    return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
 def hints(ownership: Ownership, keys: Iterable[Key]) -> Inventory:

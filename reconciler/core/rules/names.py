@@ -1,5 +1,6 @@
 """Names that Kubernetes accepts, made of names that people write."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -27,5 +28,8 @@ def is_dns_label(name: str) -> bool:
 
 
 def label_value(name: str) -> str:
-    """Return the name as a label value: cut to 63 characters that end in a letter or digit."""
-    return name[:MAX_LABEL].rstrip("-._")
+    """Return the name as a label value; a longer one is cut and hashed, since selectors stand on it."""
+    if len(name) <= MAX_LABEL:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: MAX_LABEL - 9].rstrip('-._')}-{digest}"

@@ -155,18 +155,14 @@ def _expression(expression: JsonObject, place: Place) -> bool:
     if name not in place.labels and name in _ANYWHERE and not place.whole:
         return True
     found = place.labels.get(name)
-    match expression.get("operator"):
-        case "In":
-            return found in values
-        case "NotIn":
-            return found not in values
-        case "Exists":
-            return found is not None
-        case "DoesNotExist":
-            return found is None
-        case "Gt" | "Lt" as operator:
-            return _compares(found, operator, values)
-    return True
+    operator = str(expression.get("operator"))
+    answers = {
+        "In": found in values,
+        "NotIn": found not in values,
+        "Exists": found is not None,
+        "DoesNotExist": found is None,
+    }
+    return answers[operator] if operator in answers else _compares(found, operator, values)
 
 
 def _compares(found: str | None, operator: str, values: Sequence[str]) -> bool:
@@ -191,9 +187,7 @@ def _wanted_labels(pod: JsonObject, places: Sequence[Place]) -> str:
     ]
     if missing:
         return f"the label {', '.join(missing)}"
-    if selector and not any(
-        all(_has(place, name, (value,)) for name, value in selector.items()) for place in places
-    ):
+    if selector and not any(all(_has(place, name, (value,)) for name, value in selector.items()) for place in places):
         return f"all of the labels {', '.join(f'{name}={value}' for name, value in sorted(selector.items()))}"
     keys = sorted({str(found["key"]) for term in _required(pod) for found in term.get("matchExpressions") or ()})
     return f"the labels that its required affinity asks for ({', '.join(keys)})"

@@ -159,7 +159,8 @@ class Builder:
             self._stop(node, "alias-loop", "an alias inside what it stands for never ends")
         self._count += size
         if self._count > self.caps.nodes:
-            self._stop(node, "alias-bomb", f"aliases unfold to more than {self.caps.nodes:,} values")
+            message = f"aliases unfold to more than {self.caps.nodes:,} values; write out what is meant"
+            self._stop(node, "alias-bomb", message)
         return self._values[node]
 
     def _stop(self, node: Node, code: str, message: str) -> None:

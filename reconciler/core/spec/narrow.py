@@ -1,8 +1,8 @@
 """Which files of two revisions can matter for what changes between them, so that no others need be parsed.
 
 Those that differ; those that say Fleet; and of the others those in which a name stands that one of the files so far
-defines or refers to. A name is found however its separators are written, since names that differ in these alone collide.
-What may hide a name (a backslash in it) is taken along. More files than needed is slower; fewer would be wrong.
+defines or refers to. A name is found however its separators are written, since names that differ in these alone
+collide. What may hide a name (a backslash in it) is taken along. More files than needed are slower, fewer are wrong.
 """
 
 import re

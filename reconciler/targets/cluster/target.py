@@ -7,7 +7,7 @@ from reconciler.core.model.change import Change, Result
 from reconciler.core.model.objects import JsonObject, Key
 from reconciler.core.model.observed import Inventory, Observed, Refusal, RefusalReason
 from reconciler.core.model.plan import Ownership, Plan
-from reconciler.core.rules import fields, inventory, merging, ownership, vocabulary
+from reconciler.core.rules import adoption, fields, inventory, merging, ownership, vocabulary
 from reconciler.errors import ClusterError, TargetError
 from reconciler.targets.cluster import kinds
 from reconciler.targets.cluster.api import APPLY, Api, ApiError
@@ -111,7 +111,9 @@ class ClusterTarget:
     def _learn(self, plan: Plan, live: Mapping[Key, JsonObject], answers: Mapping[Key, JsonObject]) -> None:
         for planned in plan.objects:
             found, answer = live.get(planned.key), answers.get(planned.key)
-            if found is not None and answer is not None and fields.same(found, answer):
+            if found is None or answer is None:
+                continue
+            if fields.same(found, answer) and adoption.ours(found) == adoption.ours(answer):
                 self._verdicts.learn(found, planned.manifest)
 
 

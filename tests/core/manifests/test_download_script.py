@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from builders import model, service
 from model_server import CONTENT, SHA256, ModelServer, serving
-
 from reconciler.core.manifests import download, pod
 from reconciler.core.model.spec import Fetch, ModelFile, ModelSource
 from reconciler.core.rules import causes

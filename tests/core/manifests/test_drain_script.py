@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from builders import service
 
+from builders import service
 from reconciler.core import manifests
 from reconciler.core.manifests import pod
 from reconciler.core.model.spec import Fleet

@@ -52,7 +52,7 @@ def _validator(version: str, api_version: str, kind: str) -> jsonschema.Draft202
 def test_manifests_are_as_the_golden_file_has_them(case: str) -> None:
     golden = GOLDENS / f"{case}.yaml"
     text = yamltext.dump(_render(case))
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("UPDATE_GOLDEN") == "1":
         golden.write_text(text, encoding="utf-8")
     expected = golden.read_text(encoding="utf-8") if golden.exists() else ""
     assert text == expected, f"{golden.name} differs; where that is meant, UPDATE_GOLDEN=1 pytest rewrites it"

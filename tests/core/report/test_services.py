@@ -8,6 +8,7 @@ from reconciler.core.model.health import Phase, ServiceHealth
 from reconciler.core.model.objects import ServiceId
 from reconciler.core.model.report import ServiceState
 from reconciler.core.model.spec import Invalid, ModelFile, Origin
+from reconciler.core.rules.names import label_value
 from report_fleets import ALL_GOOD, FOREIGN, HELD_DELETIONS, HELD_ROLLOUTS, INVALID, MIXED, UNREADABLE
 from report_outcomes import NAMESPACE, Scene, deployment, ready, service
 
@@ -155,7 +156,7 @@ def test_a_live_label_that_was_cut_leads_back_to_its_service() -> None:
     name = "a" * 70
     scene = Scene((service(name),), {})
     outcome = scene.outcome()
-    label = ServiceId(NAMESPACE, name[:63])
+    label = ServiceId(NAMESPACE, label_value(name))
     health = replace(outcome.health, services={label: ready("gpu-a")})
     (found,) = report.fleet(replace(outcome, health=health))
     assert found.phase is Phase.READY
