@@ -111,7 +111,9 @@ def _service(service: ServiceReview) -> Iterator[str]:
 def _by_message(service: ServiceReview) -> Iterator[tuple[str, list[str]]]:
     found: dict[str, list[str]] = {}
     for held in service.held:
-        found.setdefault(f"({held.hold.reason}) {held.hold.message}", []).append(f"{held.action} {held.key.kind}")
+        found.setdefault(f"({held.hold.reason}) {_printable(held.hold.message)}", []).append(
+            f"{held.action} {held.key.kind}"
+        )
     yield from found.items()
 
 
@@ -168,10 +170,10 @@ def _change(change: Change) -> Iterator[str]:
     head = f"{_word(word)}  {change.key}"
     if change.hold is not None:
         if change.hold.reason is HoldReason.RETAINED:
-            yield f"{_word('kept')}  {change.key}  {change.hold.message}"
+            yield f"{_word('kept')}  {change.key}  {_printable(change.hold.message)}"
             return
         verb = "" if change.action is Action.KEEP else f"{change.action}: "
-        head = f"{head}  {verb}{change.hold.message}"
+        head = f"{head}  {verb}{_printable(change.hold.message)}"
     fields = [field_line(field) for field in change.fields]
     restart = "  (pods restart)" if change.rolls else ""
     if len(fields) == 1 and change.hold is None and not change.takeovers:
@@ -198,8 +200,13 @@ def field_line(field: FieldChange) -> str:
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = _printable(text)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """Return text that a terminal only shows: what it would obey is a space."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _foreign(changes: Iterable[Change]) -> Iterator[str]:
