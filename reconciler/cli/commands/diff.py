@@ -47,7 +47,8 @@ def command(**given: Any) -> int:
 
     Exit code: 0 no differences, 1 differences, 2 an error.
     """  # noqa: D301  # \b is click's mark for text that must not be wrapped
-    asked = click.get_current_context().get_parameter_source("target") is not ParameterSource.DEFAULT
+    # not the environment's: a job that sets it for `sync` may still compare two revisions without a cluster
+    asked = click.get_current_context().get_parameter_source("target") is ParameterSource.COMMANDLINE
     return output.show(_diff(live=asked, **given), given["output"])
 
 
