@@ -36,20 +36,20 @@ class Request:
         git_server.git("commit", "--quiet", "--allow-empty", "--message", "head", cwd=self.clone)
 
     def github(self, *, fork: bool = False, **more: str) -> Done:
-        said = dict(
-            GITHUB_ACTIONS="true",
-            GITHUB_API_URL=self.comments.url,
-            GITHUB_BASE_REF="main",
-            GITHUB_EVENT_NAME="pull_request",
-            GITHUB_HEAD_REF="topic",
-            GITHUB_OUTPUT=str(self.folder / "output"),
-            GITHUB_REPOSITORY="team/models",
-            GITHUB_STEP_SUMMARY=str(self.folder / "summary"),
-            GITHUB_TOKEN=self.comments.token,
-            LLMKUBE_BASE_SHA=self.base,
-            LLMKUBE_HEAD_REPO="stranger/models" if fork else "team/models",
-            LLMKUBE_REQUEST="7",
-        )
+        said = {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_API_URL": self.comments.url,
+            "GITHUB_BASE_REF": "main",
+            "GITHUB_EVENT_NAME": "pull_request",
+            "GITHUB_HEAD_REF": "topic",
+            "GITHUB_OUTPUT": str(self.folder / "output"),
+            "GITHUB_REPOSITORY": "team/models",
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+            "GITHUB_TOKEN": self.comments.token,
+            "LLMKUBE_BASE_SHA": self.base,
+            "LLMKUBE_HEAD_REPO": "stranger/models" if fork else "team/models",
+            "LLMKUBE_REQUEST": "7",
+        }
         return self._run(**said | more)
 
     def gitlab(self, *, fork: bool = False, **more: str) -> Done:
