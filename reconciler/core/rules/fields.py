@@ -62,6 +62,9 @@ def comparable(manifest: JsonObject) -> JsonObject:
     }
     kept = {name: value for name, value in told.items() if value}
     body = {name: value for name, value in manifest.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
+    if manifest.get("kind") == "PersistentVolumeClaim":
+        # set by whoever binds the claim, at any moment
+        body["spec"] = {name: value for name, value in body["spec"].items() if name != "volumeName"}
     return {"metadata": kept, **body}
 
 

@@ -59,3 +59,14 @@ def test_what_a_controller_notes_on_an_object_is_no_change_of_it() -> None:
     after = deployment(annotations={"note": "1", "deployment.kubernetes.io/revision": "1"})
     assert fields.same(before, after)
     assert not fields.same(before, deployment(annotations={"note": "2"}))
+
+
+def test_a_claim_that_was_bound_meanwhile_is_the_same() -> None:
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    bound = {
+        **claim,
+        "metadata": {"name": "c", "annotations": {"pv.kubernetes.io/bind-completed": "yes"}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pv-1"},
+    }
+    assert fields.same(claim, bound)
+    assert not fields.same(claim, {**bound, "spec": {"accessModes": ["ReadWriteMany"]}})
