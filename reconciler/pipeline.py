@@ -46,30 +46,41 @@ class Orders:
 
 def read(source: Source, snapshot: Snapshot, reader: Reader) -> Parsed:
     """Return all specs of a revision. A blob that was parsed before is not read again."""
+    selection = select(snapshot, reader)
+    missing = [entry for entry in selection.entries if not reader.cache.holds(entry.blob, entry.path)]
+    contents = source.read(missing) if missing else {}
+    files = [parse(entry, contents, source, reader) for entry in selection.entries]
+    return spec.link(files, reader.options, reader.flags, selection.problems)
+
+
+def select(snapshot: Snapshot, reader: Reader) -> spec.Selection:
+    """Return the spec files of a revision. UsageError when there is nothing at all below the path."""
     if reader.options.path and not snapshot.entries:
         at = f" at {snapshot.branch or 'revision'} {snapshot.revision[:8]}" if snapshot.revision else ""
         raise UsageError(
             f"--path {reader.options.path}: there is nothing below it{at}; name a folder of the repository"
         )
-    selection = spec.select(snapshot.entries, reader.options)
-    missing = [entry for entry in selection.entries if not reader.cache.holds(entry.blob, entry.path)]
-    contents = source.read(missing) if missing else {}
-    files = [_parsed(entry, contents, source, reader) for entry in selection.entries]
-    return spec.link(files, reader.options, reader.flags, selection.problems)
+    return spec.select(snapshot.entries, reader.options)
 
 
-def _parsed(entry: Entry, contents: Mapping[str, bytes], source: Source, reader: Reader) -> spec.File:
-    def parse() -> spec.File:
+def parse(entry: Entry, contents: Mapping[str, bytes], source: Source, reader: Reader) -> spec.File:
+    """Return what one file says; `contents` maps blob -> content, of those that were read."""
+
+    def make() -> spec.File:
         # a repository of more files than the cache holds may have lost one since it was asked
         content = contents[entry.blob] if entry.blob in contents else source.read([entry])[entry.blob]
         return spec.parse_file(entry.path, content, reader.schemas, reader.options)
 
-    return reader.cache.get(entry.blob, entry.path, parse)
+    return reader.cache.get(entry.blob, entry.path, make)
 
 
 def propose(source: Source, target: Target, reader: Reader, orders: Orders) -> Proposal:
     """Return every change that the head of the repository asks for, held ones with their reason. Writes nothing."""
-    snapshot = source.snapshot()
+    return propose_at(source, source.snapshot(), target, reader, orders)
+
+
+def propose_at(source: Source, snapshot: Snapshot, target: Target, reader: Reader, orders: Orders) -> Proposal:
+    """Return every change that a revision of the repository asks for, as if it were the head."""
     parsed = read(source, snapshot, reader)
     owner = plan.owner(orders.cluster, orders.inventory_namespace, snapshot.url, reader.options.path)
     desired = plan.build(parsed, snapshot, owner)

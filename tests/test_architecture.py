@@ -74,11 +74,14 @@ LAWS = (
     Law("settings.py", (f"{CORE}.model.policy",)),
     Law("ranges.py", (MODEL, "reconciler.errors"), ("urllib3",)),
     Law("pipeline.py", ("reconciler.cache", "reconciler.errors", "reconciler.ports", CORE)),
+    Law("revisions.py", ("reconciler.pipeline", "reconciler.ports", CORE)),
     # the core: values, then rules, then pillars that do not know each other
     Law("core/__init__.py"),
     Law("core/model/*.py", (MODEL,)),
     Law("core/rules/yamltext.py", (MODEL,), ("yaml",)),
     Law("core/rules/adoption.py", (MODEL, f"{RULES}.fields", f"{RULES}.vocabulary")),
+    Law("core/rules/merging.py", (MODEL, f"{RULES}.fields", f"{RULES}.quantities", f"{RULES}.vocabulary")),
+    Law("core/rules/placement.py", (MODEL, f"{RULES}.quantities")),
     Law("core/rules/sharding.py", (MODEL, f"{RULES}.memory")),
     Law("core/rules/memory.py", (MODEL, f"{RULES}.gguf")),
     Law("core/rules/*.py", (MODEL, f"{RULES}.vocabulary")),
@@ -86,7 +89,9 @@ LAWS = (
     Law("core/manifests/*.py", (MODEL, RULES, f"{CORE}.manifests")),
     Law("core/plan.py", (MODEL, RULES, f"{CORE}.manifests")),
     Law("core/diff.py", (MODEL, RULES)),
+    Law("core/effect.py", (MODEL, RULES)),
     Law("core/guard.py", (MODEL, RULES)),
+    Law("core/review.py", (MODEL, RULES)),
     Law("core/health.py", (MODEL, RULES)),
     Law("core/report/*.py", (MODEL, RULES, f"{CORE}.report")),
     # the shells
@@ -101,6 +106,7 @@ LAWS = (
         ("reconciler.daemon", "reconciler.errors", "reconciler.ports", "reconciler.telemetry"),
         ("apscheduler", "loguru", "prometheus_client"),
     ),
+    Law("cli/output/sarif.py", (MODEL, "reconciler.cli.answer", f"{CORE}.spec.codes")),
     Law("cli/output/*.py", (MODEL, RULES, "reconciler.cli.answer", "reconciler.cli.output"), ("click",)),
     Law("cli/*.py", ("reconciler",), ("click", "loguru", "rich")),
 )

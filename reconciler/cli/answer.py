@@ -7,6 +7,7 @@ from reconciler.core.model.change import Change, Result
 from reconciler.core.model.objects import JsonObject
 from reconciler.core.model.problem import Problem
 from reconciler.core.model.report import Status
+from reconciler.core.model.review import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,22 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What would change. `before` and `after` name the two sides for people."""
+    """What would change. `before` and `after` name the two sides for people.
+
+    `plan_hash` is of the effect: what `sync --expect-plan` takes. Between two revisions `files` counts the spec files
+    that differ and all of them; None against a target. `notes` say what this comparison cannot know. `live` is the
+    second revision against the target, where that was asked for too.
+    """
 
     before: str
     after: str
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
     plan_hash: str
+    review: Review
+    files: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    live: "Difference | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def target(**given: Any) -> Target:
     if given["target"] == "cluster":
         from reconciler.targets.cluster import connect  # noqa: PLC0415  # kubernetes takes most of a second to import
 
-        return connect(given["context"])
+        return connect(given["context"], read_only=given.get("read_only", False))
     raise UsageError(f"--target {given['target']!r} is none; write dir:PATH or cluster")
 
 

@@ -12,7 +12,7 @@ from reconciler.core.model.objects import JsonObject, Key, ServiceId
 from reconciler.core.model.outcome import Proposal
 from reconciler.core.model.policy import Allowance, Policy
 from reconciler.core.model.source import Commit
-from reconciler.core.rules import names, ownership, vocabulary
+from reconciler.core.rules import addresses, names, ownership, vocabulary
 
 TRAILER: Final = "Llmkube-Allow"
 
@@ -84,7 +84,8 @@ def _inventory_mismatch(proposal: Proposal) -> Hold | None:
         ("repository", found.repository, owner.repository),
         ("path", found.path, owner.path),
     ):
-        if theirs != ours:
+        same = addresses.same_repository(theirs, ours) if what == "repository" else theirs == ours
+        if not same:
             message = (
                 f"the inventory {owner.namespace}/{owner.name} belongs to {what} {theirs or 'none'!r}, not to {ours!r};"
                 " use another --cluster-name, or delete that ConfigMap to hand its objects over"

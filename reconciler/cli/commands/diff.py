@@ -1,15 +1,23 @@
 """`llmkube diff`."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
-from reconciler import pipeline
+from reconciler import pipeline, revisions
 from reconciler.cli import options, output, wiring
 from reconciler.cli.answer import Answer, Difference
-from reconciler.core import plan
+from reconciler.core import effect, review
 from reconciler.core.model.change import Action, Change, HoldReason
+from reconciler.core.model.source import Snapshot
 from reconciler.errors import UsageError
+from reconciler.ports import Source
+
+_READ_ONLY: Final = (
+    "read only: compared by the fields that we own, without asking the API server; not known are the defaults of new"
+    " fields, what webhooks would add, and what would be refused"
+)
 
 
 @click.command(name="diff")
@@ -20,7 +28,12 @@ from reconciler.errors import UsageError
 @options.guards
 @click.option("--from", "from_revision", default="", metavar="REV", help="The revision to compare from: offline.")
 @click.option("--to", "to_revision", default="", metavar="REV", help="The revision to compare to.  [default: HEAD]")
-@options.output("text", "json")
+@options.setting(
+    "--read-only",
+    is_flag=True,
+    help="Ask the cluster for nothing but get and list: compare by field ownership, less exactly.",
+)
+@options.output("text", "unified", "json", "markdown", "github", "sarif")
 def command(**given: Any) -> int:
     """Show what would change. Nothing is written.
 
@@ -28,47 +41,65 @@ def command(**given: Any) -> int:
       llmkube diff --from main --to HEAD              two revisions of this clone: no cluster, no credentials
       llmkube diff --repo URL --target cluster        the repository's head against what is live
       llmkube diff --repo URL --target dir:rendered   against a folder of manifests
+      llmkube diff --repo URL --from main --to new --target cluster   both in one report
+
+    The hash that it prints is what `llmkube sync --expect-plan` takes.
 
     Exit code: 0 no differences, 1 differences, 2 an error.
     """  # noqa: D301  # \b is click's mark for text that must not be wrapped
-    return output.show(_diff(**given), given["output"])
+    # not the environment's: a job that sets it for `sync` may still compare two revisions without a cluster
+    asked = click.get_current_context().get_parameter_source("target") is ParameterSource.COMMANDLINE
+    return output.show(_diff(live=asked, **given), given["output"])
 
 
-def _diff(**given: Any) -> Answer:
+def _diff(*, live: bool, **given: Any) -> Answer:
     if given["to_revision"] and not given["from_revision"]:
         raise UsageError("--to needs --from; to compare with what is live, leave both out")
-    found = _between(**given) if given["from_revision"] else _against_live(**given)
-    return Answer(found, int(any(_counts(change) for change in found.changes)))
+    if given["read_only"] and given["target"] != "cluster":
+        raise UsageError("--read-only is about a cluster; add --target cluster")
+    found = _between(live=live, **given) if given["from_revision"] else _against_live(**given)
+    parts = [found, *([found.live] if found.live else [])]
+    return Answer(found, int(any(_counts(change) for part in parts for change in part.changes)))
 
 
-def _between(**given: Any) -> Difference:
-    reader = wiring.reader(**given)
+def _between(*, live: bool, **given: Any) -> Difference:
+    reader, orders = wiring.reader(**given), wiring.orders(**given)
+    names = (given["from_revision"], given["to_revision"] or "HEAD")
     with wiring.clone(**given) as source:
-        plans = []
-        for revision in (given["from_revision"], given["to_revision"] or "HEAD"):
-            snapshot = source.at(revision)
-            plans.append(plan.build(pipeline.read(source, snapshot, reader), snapshot, None))
-    before, after = plans
-    proposal = pipeline.between(before, after, wiring.orders(**given))
-    names = [
-        f"{name} ({found.snapshot.revision[:8]})"
-        for name, found in zip((given["from_revision"], given["to_revision"] or "HEAD"), plans, strict=True)
-    ]
-    return Difference(names[0], names[1], proposal.changes, after.parsed.problems, after.hash)
+        snapshots = (source.at(names[0]), source.at(names[1]))
+        found = revisions.compare(source, snapshots, reader, orders)
+        below = _part(given["target"], source, snapshots[1], reader, **given) if live else None
+    before, after = (f"{name} ({snapshot.revision[:8]})" for name, snapshot in zip(names, snapshots, strict=True))
+    changes = found.proposal.changes
+    return Difference(
+        before,
+        after,
+        changes,
+        found.problems,
+        effect.digest(changes),
+        review.build(found.proposal, found.before),
+        files=(found.differing, found.files),
+        live=below,
+    )
 
 
 def _against_live(**given: Any) -> Difference:
     reader = wiring.reader(**given)
-    target = wiring.target(**given)
     with wiring.repository(**given) as source:
-        proposal = pipeline.propose(source, target, reader, wiring.orders(**given))
-    snapshot = proposal.plan.snapshot
+        return _part(given["target"], source, source.snapshot(), reader, **given)
+
+
+def _part(name: str, source: Source, snapshot: Snapshot, reader: pipeline.Reader, **given: Any) -> Difference:
+    """Return what one revision would change at the target."""
+    proposal = pipeline.propose_at(source, snapshot, wiring.target(**given), reader, wiring.orders(**given))
     return Difference(
-        given["target"],
+        name,
         f"{snapshot.branch}@{snapshot.revision[:8]}",
         proposal.changes,
         proposal.plan.parsed.problems,
-        proposal.plan.hash,
+        effect.digest(proposal.changes),
+        review.build(proposal, proposal.plan.parsed.fleet),
+        notes=(_READ_ONLY,) if given["read_only"] else (),
     )
 
 

@@ -19,7 +19,7 @@ from reconciler.core.model.spec import Parsed
 @options.cluster
 @click.option("--revision", default="", metavar="REV", help="Read --repo at this revision; else its branch's head.")
 @options.setting("--strict", is_flag=True, help="Take warnings for errors.")
-@options.output("text", "json")
+@options.output("text", "json", "github", "sarif")
 def command(**given: Any) -> int:
     """Check specs and print every problem of every file, with its place.
 

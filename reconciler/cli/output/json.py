@@ -6,8 +6,10 @@ from functools import singledispatch
 from typing import Any
 
 from reconciler.cli.answer import Difference, FleetStatus, Rendering, Synced, Validation
+from reconciler.cli.output import summary
 from reconciler.core.model.change import Change, Result
 from reconciler.core.model.problem import Problem, Severity
+from reconciler.core.model.review import Demand, ServiceReview
 from reconciler.core.rules import masking
 
 
@@ -50,9 +52,68 @@ def _difference(value: Difference) -> Any:
         "from": value.before,
         "to": value.after,
         "planHash": value.plan_hash,
+        "review": _review(value),
+        "notes": list(value.notes),
         "changes": [_change(change) for change in value.changes],
         "problems": [_problem(problem) for problem in value.problems],
+        **({"live": _difference(value.live)} if value.live is not None else {}),
     }
+
+
+def _review(value: Difference) -> Any:
+    review = value.review
+    return {
+        "summary": summary.headline(value),
+        "unchanged": review.unchanged,
+        "files": None if value.files is None else {"changed": value.files[0], "total": value.files[1]},
+        "places": review.places,
+        "services": [_service(service) for service in review.services],
+        "devices": [
+            {"resource": total.resource, "before": list(total.before), "after": list(total.after)}
+            for total in review.gpus
+        ],
+        "costs": [
+            {
+                "basis": total.basis,
+                "currency": total.currency,
+                "before": [str(bound) for bound in total.before],
+                "after": [str(bound) for bound in total.after],
+            }
+            for total in review.costs
+        ],
+        "unpriced": [{"namespace": name.namespace, "name": name.name} for name in review.unpriced],
+    }
+
+
+def _service(service: ServiceReview) -> Any:
+    return {
+        "namespace": service.id.namespace,
+        "name": service.id.name,
+        "fate": service.fate.value,
+        "restarts": service.restarts,
+        "reasons": list(service.reasons),
+        "replaced": list(service.replaced),
+        "removed": list(service.removed),
+        "held": [
+            {
+                "object": str(held.key),
+                "action": held.action.value,
+                "reason": held.hold.reason.value,
+                "message": held.hold.message,
+            }
+            for held in service.held
+        ],
+        "before": _demand(service.before),
+        "after": _demand(service.after),
+        "pools": None if service.fit is None else list(service.fit.pools),
+        "noPlace": "" if service.fit is None else service.fit.reason,
+    }
+
+
+def _demand(demand: Demand | None) -> Any:
+    if demand is None:
+        return None
+    return {"devices": dict(demand.devices), "replicas": [demand.least, demand.most]}
 
 
 @_shape.register

@@ -9,9 +9,11 @@ from typing import Any, Final
 import click
 
 from reconciler.cli.answer import Difference, FleetStatus, Rendering, Synced, Validation
+from reconciler.cli.output import summary
 from reconciler.core.model.change import Action, Change, FieldChange, HoldReason, Result
 from reconciler.core.model.health import Phase
 from reconciler.core.model.problem import Problem, Severity
+from reconciler.core.model.review import Fate, ServiceReview
 from reconciler.core.rules import masking, yamltext
 
 _COLOURS: Final = {
@@ -25,6 +27,8 @@ _COLOURS: Final = {
     "warning": "yellow",
     "note": "blue",
 }
+
+_FATES: Final = {Fate.ADDED: "+", Fate.REMOVED: "-", Fate.CHANGED: "~", Fate.STAYS: "="}
 
 _LONGEST_VALUE: Final = 160
 """Characters of one value in a line; longer ones are cut in the middle of nowhere useful."""
@@ -70,11 +74,47 @@ def _rendering(value: Rendering) -> Iterator[str]:
 @_lines.register
 def _difference(value: Difference) -> Iterator[str]:
     shown = [change for change in value.changes if change.action is not Action.KEEP or change.hold]
+    if value.review.services:
+        yield from _review(value)
+        yield ""
     for change in shown:
         yield from _change(change)
     yield from _foreign(value.changes)
+    yield from (f"note      {note}" for note in value.notes)
+    yield summary.plan(value)
     counts = _counts(shown)
     yield click.style(f"{value.before} -> {value.after}: {counts or 'no differences'}", bold=True)
+    if value.live is not None:
+        yield ""
+        yield from _difference(value.live)
+
+
+def _review(value: Difference) -> Iterator[str]:
+    yield click.style(summary.headline(value), bold=True)
+    for service in summary.ordered(value.review):
+        yield from _service(service)
+    for line in summary.totals(value.review):
+        yield f"  {line}"
+
+
+def _service(service: ServiceReview) -> Iterator[str]:
+    asks = summary.asks(service)
+    placed = summary.places(service)
+    said = "; ".join(part for part in (summary.effect(service), asks, placed) if part)
+    yield f"{_FATES[service.fate]} {service.id}  {said}"
+    for replaced in service.replaced:
+        yield f"    {click.style('replaced', fg='magenta')}  {replaced}"
+    for message, held in _by_message(service):
+        yield f"    {click.style('held', fg='cyan')}  {', '.join(held)}  {message}"
+
+
+def _by_message(service: ServiceReview) -> Iterator[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {}
+    for held in service.held:
+        found.setdefault(f"({held.hold.reason}) {_printable(held.hold.message)}", []).append(
+            f"{held.action} {held.key.kind}"
+        )
+    yield from found.items()
 
 
 @_lines.register
@@ -130,11 +170,11 @@ def _change(change: Change) -> Iterator[str]:
     head = f"{_word(word)}  {change.key}"
     if change.hold is not None:
         if change.hold.reason is HoldReason.RETAINED:
-            yield f"{_word('kept')}  {change.key}  {change.hold.message}"
+            yield f"{_word('kept')}  {change.key}  {_printable(change.hold.message)}"
             return
         verb = "" if change.action is Action.KEEP else f"{change.action}: "
-        head = f"{head}  {verb}{change.hold.message}"
-    fields = [_field(field) for field in change.fields]
+        head = f"{head}  {verb}{_printable(change.hold.message)}"
+    fields = [field_line(field) for field in change.fields]
     restart = "  (pods restart)" if change.rolls else ""
     if len(fields) == 1 and change.hold is None and not change.takeovers:
         yield f"{head}  {fields[0]}{restart}"
@@ -146,7 +186,8 @@ def _change(change: Change) -> Iterator[str]:
         yield f"           taken back: {taken}"
 
 
-def _field(field: FieldChange) -> str:
+def field_line(field: FieldChange) -> str:
+    """Return one field's change in a line, without secrets and without what a terminal would obey."""
     old, new = (_value(masking.value(field.path, side)) for side in (field.old, field.new))
     if field.kind == "add":
         return f"{field.path}: + {new}"
@@ -159,8 +200,13 @@ def _field(field: FieldChange) -> str:
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = _printable(text)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """Return text that a terminal only shows: what it would obey is a space."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _foreign(changes: Iterable[Change]) -> Iterator[str]:

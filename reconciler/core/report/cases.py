@@ -138,8 +138,12 @@ def _places(parsed: Parsed) -> _Places:
 
 
 def _problem(origin: Origin, places: _Places) -> Problem | None:
-    """Return the first error in the document that begins there, else in its file, None when there is none."""
-    errors = places.errors.get(origin.path, ())
+    """Return the first error in the document that begins there, else in its file, None when there is none.
+
+    Errors that only follow from another in the same file are no place to begin.
+    """
+    all_errors = places.errors.get(origin.path, ())
+    errors = [found for found in all_errors if found.code != "model-held-back"] or all_errors
     ends = next((line for line in places.begins.get(origin.path, ()) if line > origin.line), None)
     own = (found for found in errors if found.line >= origin.line and (ends is None or found.line < ends))
     return next(own, errors[0] if errors else None)

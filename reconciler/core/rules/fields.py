@@ -141,10 +141,12 @@ def _arguments(items: Sequence[Any]) -> dict[str, Any]:
     flag = ""
     for item in map(str, items):
         if item.startswith("-") and not _is_number(item):
-            flag, count = item, 2
+            # llama-server reads no `--flag=value`, but people write it, and a path must not hold the value
+            name, _, joined = item.partition("=") if item.startswith("--") else (item, "", "")
+            flag, count = name, 2
             while flag in found:
-                flag, count = f"{item}#{count}", count + 1
-            found[flag] = ""
+                flag, count = f"{name}#{count}", count + 1
+            found[flag] = joined
         else:
             found[flag] = f"{found.get(flag, '')} {item}".strip()
     return found

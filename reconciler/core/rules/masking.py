@@ -24,7 +24,8 @@ def mask(manifest: JsonObject) -> JsonObject:
     """Return the object with its secrets masked; the object itself stays as it is.
 
     Masked are: a Secret's `data` and `stringData`; the literal value of an env variable whose name has TOKEN, KEY,
-    SECRET or PASSWORD in it; the argument of llama-server's secret flags; kubectl's last-applied annotation whole.
+    SECRET or PASSWORD in it; annotations with such a name, and kubectl's last-applied one; the argument of
+    llama-server's secret flags.
     """
     masked: JsonObject = _walk(manifest)
     if manifest.get("kind") == "Secret":
@@ -57,8 +58,12 @@ def value(path: str, found: object) -> object:
     last, item = parts[-1] if parts else ("", "")
     if _LAST_APPLIED in path or item.partition("#")[0] in _SECRET_FLAGS:
         return MASK
+    annotation = path.partition("annotations.")[2]
+    if annotation and _SECRET_NAME.search(annotation):
+        return MASK
     inside = next((label for name, label in parts if name == "env" and label), "")
-    if inside and _SECRET_NAME.search(inside) and last in {"env", "value"}:
+    if inside and (_SECRET_NAME.search(inside) or inside.isdigit()) and last in {"env", "value"}:
+        # variables whose names are not unique go by their place, which does not tell what they hold
         return {**found, "value": MASK} if isinstance(found, Mapping) and "value" in found else MASK
     mask_field = _FIELDS.get(last) if not item else None
     return mask_field(found) if mask_field and names else _walk(found)
@@ -92,9 +97,9 @@ def _command(given: Any) -> Any:
 
 def _annotations(found: Any) -> Any:
     shown = _walk(found)
-    if isinstance(shown, dict) and _LAST_APPLIED in shown:
-        shown[_LAST_APPLIED] = MASK
-    return shown
+    if not isinstance(shown, dict):
+        return shown
+    return {name: MASK if name == _LAST_APPLIED or _SECRET_NAME.search(name) else said for name, said in shown.items()}
 
 
 _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {

@@ -2,9 +2,21 @@
 
 from reconciler.core.spec.drafts import File
 from reconciler.core.spec.link import link
+from reconciler.core.spec.narrow import differing, related
 from reconciler.core.spec.options import Caps, Options
 from reconciler.core.spec.parse import parse_file
 from reconciler.core.spec.schemas import Schemas
 from reconciler.core.spec.select import Selection, select
 
-__all__ = ["Caps", "File", "Options", "Schemas", "Selection", "link", "parse_file", "select"]
+__all__ = [
+    "Caps",
+    "File",
+    "Options",
+    "Schemas",
+    "Selection",
+    "differing",
+    "link",
+    "parse_file",
+    "related",
+    "select",
+]

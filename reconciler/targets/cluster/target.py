@@ -7,7 +7,7 @@ from reconciler.core.model.change import Change, Result
 from reconciler.core.model.objects import JsonObject, Key
 from reconciler.core.model.observed import Inventory, Observed, Refusal, RefusalReason
 from reconciler.core.model.plan import Ownership, Plan
-from reconciler.core.rules import adoption, fields, inventory, ownership, vocabulary
+from reconciler.core.rules import adoption, fields, inventory, merging, ownership, vocabulary
 from reconciler.errors import ClusterError, TargetError
 from reconciler.targets.cluster import kinds
 from reconciler.targets.cluster.api import APPLY, Api, ApiError
@@ -17,10 +17,14 @@ from reconciler.targets.cluster.writing import Writer
 
 
 class ClusterTarget:
-    """Keeps the Target port. Between ticks it remembers only what saves calls: the verdicts on unchanged objects."""
+    """Keeps the Target port. Between ticks it remembers only what saves calls: the verdicts on unchanged objects.
 
-    def __init__(self, api: Api) -> None:
+    Read only, it sends nothing but GET: what the server would answer is then told from who owns which field.
+    """
+
+    def __init__(self, api: Api, *, read_only: bool = False) -> None:
         self._api = api
+        self._read_only = read_only
         self._verdicts = Verdicts()
         self._writer = Writer(api)
         self._recorded: Inventory | None = None
@@ -32,7 +36,7 @@ class ClusterTarget:
         try:
             parent = read_parent(self._api, owner)
             live = read_live(self._api, plan, owner, parent)
-            merged, refusals = self._dry_run(plan, owner, live)
+            merged, refusals = _predicted(plan, live) if self._read_only else self._dry_run(plan, owner, live)
             self._recorded = parent
             self._unread = frozenset(live.unread)
             return Observed(
@@ -48,6 +52,8 @@ class ClusterTarget:
 
     def carry_out(self, change: Change) -> Result:
         """Apply, replace or delete one object; what the server says against it is in the result."""
+        if self._read_only:
+            return Result(change, error="the cluster is only read")
         try:
             return Result(change, live=self._writer.carry_out(change))
         except ApiError as error:
@@ -56,7 +62,7 @@ class ClusterTarget:
     def record(self, wanted: Inventory, plan: Plan) -> None:
         """Write the inventory's parent, when it says something new. Its namespace must exist: we never create one."""
         wanted = self._with_unread(wanted)
-        if wanted == self._recorded:
+        if wanted == self._recorded or self._read_only:
             return
         owner = _owner(plan)
         key = Key("", "ConfigMap", owner.namespace, owner.name)
@@ -109,6 +115,21 @@ class ClusterTarget:
                 continue
             if fields.same(found, answer) and adoption.ours(found) == adoption.ours(answer):
                 self._verdicts.learn(found, planned.manifest)
+
+
+def _predicted(plan: Plan, live: Live) -> tuple[Mapping[Key, JsonObject], Mapping[Key, Refusal]]:
+    """Return what an apply would leave, as far as field ownership tells it; a namespace we may not read is refused."""
+    merged = {
+        planned.key: merging.applied(live.objects[planned.key], planned.manifest)
+        for planned in plan.objects
+        if planned.key in live.objects
+    }
+    refusals = {
+        planned.key: Refusal(RefusalReason.FORBIDDEN, live.unread[planned.key.namespace])
+        for planned in plan.objects
+        if planned.key.namespace in live.unread
+    }
+    return merged, refusals
 
 
 def _owner(plan: Plan) -> Ownership:
