@@ -29,6 +29,9 @@ cluster: $(VENV)/.dev ## a Kubernetes control plane with GPU nodes on loopback, 
 demo-cluster: $(VENV)/.dev ## the demo on that cluster, to Ready pods
 	$(BIN)/python tests/controlplane/demo.py
 
+bench: $(VENV)/.dev ## time the command line on a generated fleet of a thousand services
+	$(BIN)/python benchmarks/run.py
+
 clean: ## remove what the other targets made here
 	rm -rf .demo $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist
 

@@ -8,6 +8,7 @@ Needs git and the installed package, and nothing else.
 import argparse
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,14 @@ IDENTITY = {
     "GIT_CONFIG_NOSYSTEM": "1",
 }
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("LLMKUBE_", "GIT_"))} | IDENTITY
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one process took, its git included: seconds on the clock, and of processors."""
+
+    clock: float
+    processors: float
 
 
 @dataclass
@@ -67,8 +76,8 @@ class Bench:
         git("commit", "--quiet", "--all", "--message", "one change", cwd=self.clone)
         git("push", "--quiet", str(self.remote), "main", cwd=self.clone)
 
-    def sync(self, name: str) -> float:
-        """Sync to a folder and a cluster of this name; return the seconds."""
+    def sync(self, name: str) -> Spent:
+        """Sync to a folder and a cluster of this name."""
         where = ("--repo", str(self.remote), "--target", f"dir:{self.folder / name}", "--cluster-name", name)
         return timed("sync", *where)
 
@@ -78,24 +87,29 @@ def git(*arguments: str, cwd: Path) -> None:
     subprocess.run(["git", *arguments], cwd=cwd, env=CLEAN, check=True)
 
 
-def timed(*arguments: str) -> float:
-    """Return the seconds that one llmkube took. It may find problems or changes; it may not fail."""
-    began = time.perf_counter()
+def timed(*arguments: str) -> Spent:
+    """Run one llmkube. It may find problems or changes; it may not fail."""
     command = [sys.executable, "-m", "reconciler", *arguments]
+    began, spent = time.perf_counter(), _children()
     done = subprocess.run(command, env=CLEAN, capture_output=True, text=True, check=False)
-    took = time.perf_counter() - began
+    took = Spent(time.perf_counter() - began, _children() - spent)
     if done.returncode not in {0, 1}:
         sys.exit(f"llmkube {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
     return took
 
 
-def measures(bench: Bench, runs: int) -> Iterator[tuple[str, list[float]]]:
-    """Yield what was measured, and its seconds, run by run."""
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
-    def repeat(once: Callable[[int], float]) -> list[float]:
+
+def measures(bench: Bench, runs: int) -> Iterator[tuple[str, list[Spent]]]:
+    """Yield what was measured, and what each run took."""
+
+    def repeat(once: Callable[[int], Spent]) -> list[Spent]:
         return [once(number) for number in range(runs)]
 
-    def after_a_change(_number: int) -> float:
+    def after_a_change(_number: int) -> Spent:
         bench.change_one()
         return bench.sync("first-0")
 
@@ -124,9 +138,11 @@ def main() -> None:
         print(
             f"{asked.services} services, {os.cpu_count()} cores, Python {platform.python_version()}, {asked.runs} runs"
         )
-        print("\n| seconds | median | min | max |\n|---|---|---|---|")
-        for what, seconds in measures(bench, asked.runs):
-            figures = (statistics.median(seconds), min(seconds), max(seconds))
+        print("\n| seconds | median | min | max | processors, median |\n|---|---|---|---|---|")
+        for what, spent in measures(bench, asked.runs):
+            clock = [one.clock for one in spent]
+            busy = statistics.median(one.processors for one in spent)
+            figures = (statistics.median(clock), min(clock), max(clock), busy)
             print(f"| {what} | {' | '.join(f'{figure:.2f}' for figure in figures)} |", flush=True)
 
 

@@ -158,10 +158,11 @@ def _other_hands(
     live: JsonObject, desired: JsonObject, changed: tuple[FieldChange, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the fields that we take from other managers, and those of theirs that stay beside ours."""
-    ours = tuple(fields.leaves(desired))
+    managed = live["metadata"].get("managedFields") or ()
+    ours = tuple(fields.leaves(desired)) if managed else ()
     taken: set[str] = set()
     beside: set[str] = set()
-    for entry in live["metadata"].get("managedFields") or ():
+    for entry in managed:
         manager = entry.get("manager", "unknown")
         ours_too = manager == vocabulary.MANAGER or manager.startswith(f"{vocabulary.MANAGER}-")
         if ours_too or manager in _CONTROLLERS or entry.get("subresource") == "status":
