@@ -127,7 +127,7 @@ def _read_documents(reading: _Reading) -> None:
         reading.say((0, 0), "too-deep", f"this nests deeper than {reading.options.caps.depth} levels")
     if not count and not reading.problems and not reading.options.ignore_other_kinds:
         message = "the file holds no document; write a Model or an InferenceService, or remove it"
-        reading.problems.append(Problem(reading.path, 0, 0, "", "empty-file", message, Severity.WARNING))
+        reading.problems.append(Problem(reading.path, 0, 0, "", "empty-file", message))
 
 
 def _yaml_place(error: yaml.YAMLError) -> tuple[int, int]:

@@ -82,7 +82,7 @@ def test_yamls_own_tags_are_read() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"---\n---\n...\n", b"\xef\xbb\xbf"])
 def test_a_file_without_a_document_is_a_warning(content: bytes) -> None:
-    assert [(p.code, p.severity) for p in parse(content).problems] == [("empty-file", "warning")]
+    assert [(p.code, p.severity) for p in parse(content).problems] == [("empty-file", "error")]
 
 
 def test_an_empty_document_between_others_is_passed_over() -> None:
